@@ -1,0 +1,28 @@
+"""Hold knowledge graphs: read, store, look up, find their entities in text, choose facts.
+
+The package knows nothing of learning: it imports neither torch nor a tokeniser. Triples stream from
+a file (`readers`) into a `TripleStore`; a `MentionIndex` finds its entities in raw text; a policy
+of `selection` says which facts of a mention come first; `load` opens a named graph or a file.
+"""
+
+from graphs.catalog import load
+from graphs.errors import GraphError, GraphNotFound, ParseError, UnknownGraph
+from graphs.mentions import Mention, MentionIndex
+from graphs.store import TripleStore
+from graphs.triple import Fact, Triple
+
+from . import selection
+
+__all__ = [
+    "Fact",
+    "GraphError",
+    "GraphNotFound",
+    "Mention",
+    "MentionIndex",
+    "ParseError",
+    "Triple",
+    "TripleStore",
+    "UnknownGraph",
+    "load",
+    "selection",
+]

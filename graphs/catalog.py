@@ -1,0 +1,158 @@
+"""Name the graphs that people use, say where they are published, and open them.
+
+Nothing is downloaded: the user saves a published file under the graph's name in the folder
+`graphs/` of a home (`$KBERT_HOME`, by default `~/.cache/kbert`), and `load` finds it there.
+`cn_dbpedia` alone falls back to a small sample that ships with the package, and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from types import MappingProxyType
+
+from graphs.errors import GraphNotFound, UnknownGraph, suggestion
+from graphs.readers import SUFFIXES, OnError, ReadReport
+from graphs.store import TripleStore
+
+_K_BERT = "https://github.com/autoliuweijie/K-BERT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Describe a published graph: what it is, where it is, and under which licence."""
+
+    name: str
+    title: str
+    source: str
+    licence: str
+    format: str
+    note: str
+
+
+_ENTRIES = (
+    Entry(
+        name="cn_dbpedia",
+        title="CN-DBpedia, a Chinese encyclopaedia as triples, in K-BERT's selection",
+        source=(
+            f"CnDbpedia.spo, which the README of {_K_BERT} links to (an external download); "
+            "CN-DBpedia itself is at http://kw.fudan.edu.cn/cndbpedia"
+        ),
+        licence="none stated with the file; see CN-DBpedia's site for its terms",
+        format=".spo: subject TAB predicate TAB object, UTF-8",
+        note="5.17 million triples; without the file, a small sample made for this project is used",
+    ),
+    Entry(
+        name="hownet",
+        title="HowNet, the sememes of Chinese words, in K-BERT's selection",
+        source=f"brain/kgs/HowNet.spo in {_K_BERT}",
+        licence="MIT by the badge in K-BERT's README; there is no licence file",
+        format=".spo: subject TAB predicate TAB object, UTF-8",
+        note="52,576 triples about 45,124 words with one relation, 义原",
+    ),
+    Entry(
+        name="medical",
+        title="MedicalKG, the classes of Chinese medical terms, made by K-BERT's authors",
+        source=f"brain/kgs/Medical.spo in {_K_BERT}",
+        licence="MIT by the badge in K-BERT's README; there is no licence file",
+        format=".spo: subject TAB predicate TAB object, UTF-8",
+        note=(
+            "13,864 triples about 13,553 terms with one relation, 类别, whose classes are nearly "
+            "the labels of the medical NER data"
+        ),
+    ),
+    Entry(
+        name="none",
+        title="the empty graph, which makes K-BERT plain BERT",
+        source="built in",
+        licence="none needed",
+        format="none",
+        note="no triples",
+    ),
+)
+
+CATALOG: Mapping[str, Entry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    on_error: OnError = "fail",
+    home: Path | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> TripleStore:
+    """Open a graph of the catalogue by its name, or a file of triples by its path.
+
+    A name always means the catalogue, even where a file of that name stands in the current folder
+    (write `./hownet` for that). Its file is the first of `graphs/<name>.<suffix>` in `home` (by
+    default `$KBERT_HOME`, else `~/.cache/kbert`) with a suffix of `graphs.readers.SUFFIXES`. What a
+    user should know, the sample in place of a graph and skipped lines, goes to `announce` in one
+    line each; without it, to standard error.
+
+    Raises `GraphNotFound` for a graph whose file is not there, `UnknownGraph` for what is neither
+    name nor path, and what `TripleStore.open` raises.
+    """
+    announce = _to_stderr if announce is None else announce
+    if not isinstance(name_or_path, str) or name_or_path not in CATALOG:
+        if not Path(name_or_path).exists():
+            raise UnknownGraph(_unknown(str(name_or_path)))
+        return _open(Path(name_or_path), str(name_or_path), on_error=on_error, announce=announce)
+    name = name_or_path
+    if name == "none":
+        return TripleStore.from_triples((), name=name)
+    folder = (_home() if home is None else home) / "graphs"
+    for suffix in SUFFIXES:
+        path = folder / f"{name}{suffix}"
+        if path.is_file():
+            return _open(path, name, on_error=on_error, announce=announce)
+    if name == "cn_dbpedia":
+        return _sample(folder / "cn_dbpedia.spo", announce=announce)
+    raise GraphNotFound(_not_found(CATALOG[name], folder=folder))
+
+
+def _open(
+    path: Path, name: str, *, on_error: OnError, announce: Callable[[str], None]
+) -> TripleStore:
+    report = ReadReport()
+    store = TripleStore.open(path, on_error=on_error, report=report, name=name)
+    if report.skipped:
+        announce(f"{report.skipped} bad lines skipped, the first: {report.messages[0]}")
+    return store
+
+
+def _sample(full: Path, *, announce: Callable[[str], None]) -> TripleStore:
+    with as_file(files("graphs.sample") / "cn_dbpedia.spo") as path:
+        store = TripleStore.open(path, name="cn_dbpedia (sample)")
+    announce(
+        f"cn_dbpedia: this is the packaged sample of {len(store)} triples, not the full graph; "
+        f"to use that, save it as {full} (published as {CATALOG['cn_dbpedia'].source})"
+    )
+    return store
+
+
+def _home() -> Path:
+    named = os.environ.get("KBERT_HOME")
+    return Path(named) if named else Path.home() / ".cache" / "kbert"
+
+
+def _unknown(name: str) -> str:
+    known = ", ".join(CATALOG)
+    return (
+        f"no graph {name!r}: neither a known name ({known}) nor an existing file"
+        f"{suggestion(name, CATALOG)}"
+    )
+
+
+def _not_found(entry: Entry, *, folder: Path) -> str:
+    return (
+        f"{entry.name} ({entry.title}) is not on this machine; it is published as {entry.source} "
+        f"(licence: {entry.licence}); save it as {folder / entry.name}.spo"
+    )
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

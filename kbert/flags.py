@@ -1,0 +1,94 @@
+"""The command line of `kbert.train`: one flag a setting, in groups, with help.
+
+Kept apart from the settings themselves so that those stay readable. No torch: `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import typing
+from typing import Any, Final, Literal
+
+from kbert.settings import TrainSettings, Value, flag
+
+HELP: Final[dict[str, dict[str, str]]] = {
+    "knowledge": {
+        "kg": "knowledge graph: a catalogued name (cn_dbpedia, hownet, medical, none) or a file",
+        "max_facts": "facts injected per mention",
+        "max_branches": "facts injected per sentence (default: as many as fit)",
+        "selection": "order in which facts of a mention are taken",
+        "allow_relations": "inject only these relations",
+        "deny_relations": "never inject these relations",
+        "relation_text": "a branch reads relation and tail, rather than the tail alone",
+        "min_name_length": "shortest entity name that is looked for, in characters",
+        "stop_names": "entity names that are not looked for",
+        "fold_case": "find names in any case",
+        "nfkc": "find names in any Unicode compatibility form (full-width letters, …)",
+        "kg_on_error": "a bad line of the graph: stop, or skip and count it",
+    },
+    "data": {
+        "data": "folder with train/dev/test files, one file, a hub id, or the packaged sample",
+        "data_config": "configuration name of a hub data set",
+        "task": "what the labels are about",
+        "text_column": "column of the text; text, sentence, tokens … if that is absent",
+        "pair_column": "column of a pair's second text; sentence2 … if that is absent",
+        "label_column": "column of the label; labels, tags … if that is absent",
+        "max_length": "longest sequence in tokens, facts included",
+    },
+    "encoder": {
+        "init": "pre-trained encoder: a folder, a hub id, or none (a small one from scratch)",
+        "vocab": "vocab.txt for an encoder from scratch (default: learnt from the training text)",
+        "cased": "keep upper case (for --vocab or a learnt vocabulary)",
+        "layers": "layers of an encoder from scratch",
+        "width": "width of an encoder from scratch",
+        "heads": "attention heads of an encoder from scratch",
+        "feed_forward": "feed-forward width of an encoder from scratch",
+        "dropout": "dropout of an encoder from scratch and of the task's head",
+    },
+    "training": {
+        "epochs": "passes over the training data",
+        "batch_tokens": "tokens per batch and device, padding included",
+        "learning_rate": "peak rate (default: 0.001 from scratch, 0.00005 with --init)",
+        "warmup": "share of the steps with rising rate; then it falls linearly to 0",
+        "weight_decay": "AdamW's weight decay (not on biases and layer norms)",
+        "clip": "largest norm of the gradient (0: no limit)",
+        "seed": "seed of initialisation, batch order and dropout",
+    },
+    "machine": {
+        "accelerator": "where to train; auto takes a GPU if there is one",
+        "devices": "GPUs, or processes with --accelerator cpu (DDP when more than one)",
+        "precision": "bf16: matrix products in bfloat16, weights in 32 bits",
+        "workers": "processes that prepare batches",
+        "output": "run folder (default: runs/DATA-KG-seedSEED)",
+        "overwrite": "replace an existing run folder",
+    },
+}
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Give a parser one flag a setting; flags that are not used leave no trace in the result."""
+    hints = typing.get_type_hints(TrainSettings)
+    fields = {field.name: field for field in dataclasses.fields(TrainSettings)}
+    for title, texts in HELP.items():
+        group = parser.add_argument_group(title)
+        for name, text in texts.items():
+            options = _options(Value(name, hints[name]))
+            group.add_argument(flag(name), help=_help(text, fields[name].default), **options)
+
+
+def _options(value: Value) -> dict[str, Any]:
+    common: dict[str, Any] = {"default": argparse.SUPPRESS}
+    if value.kind is bool:
+        return common | {"action": argparse.BooleanOptionalAction}
+    if typing.get_origin(value.kind) is Literal:
+        return common | {"choices": typing.get_args(value.kind)}
+    if typing.get_origin(value.kind) is tuple:
+        return common | {"nargs": "+", "metavar": "NAME"}
+    return common | {"type": value.kind, "metavar": value.kind.__name__.upper()}
+
+
+def _help(text: str, default: object) -> str:
+    if default in (None, ()) or default is False:
+        return text
+    return f"{text} (default: {'yes' if default is True else default})"

@@ -1,0 +1,162 @@
+"""Knowledge injection: text, mentions and facts become a sentence tree.
+
+1. The tokeniser gives pieces with character offsets; the text is cut to the length first.
+2. The mention index finds names on the raw text; offsets carry them over to pieces.
+3. A policy orders the facts of each mention; the first `max_facts` become branches, as long as
+   the whole branch fits into the length and into the budget of the sentence.
+So text goes before branches, a branch is never split, and no special token is ever dropped. The
+same text, graph and policy give the same tree in every process. An empty graph gives plain BERT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphs import Fact, Mention, MentionIndex, TripleStore
+from graphs.selection import First, Policy
+from kbert.errors import DataError
+from kbert.tokenizer import Encoding, Tokenizer
+from kbert.tree import NOWHERE, Anchor, SentenceTree, Trunk
+
+_REMEMBERED = 1 << 16  # entities whose tokenised facts are kept
+
+
+class Injector:
+    """Build sentence trees: `Injector(store, tokenizer)(text, pair=None)`."""
+
+    def __init__(
+        self,
+        store: TripleStore,
+        tokenizer: Tokenizer,
+        *,
+        max_facts: int = 2,
+        max_length: int = 256,
+        max_branches: int | None = None,
+        policy: Policy | None = None,
+        index: MentionIndex | None = None,
+        relation_text: bool = True,
+    ) -> None:
+        """Bind a graph and a tokeniser.
+
+        `max_facts` is the budget of a mention (K-BERT: 2), `max_branches` that of a sentence
+        (None: as many as fit), `max_length` counts all tokens of the flattened tree. `policy`
+        (default: order of the source) orders facts, `index` (default: `MentionIndex(store)`)
+        finds mentions. With `relation_text=False` a branch reads only the tail, as K-BERT does in
+        its tagging script.
+        """
+        if max_length < 5:
+            raise ValueError(f"max_length must be at least 5, was {max_length}")
+        if max_facts < 0 or (max_branches is not None and max_branches < 0):
+            raise ValueError("max_facts and max_branches must not be negative")
+        self.tokenizer = tokenizer
+        self.max_facts = max_facts
+        self.max_length = max_length
+        self.max_branches = max_length if max_branches is None else max_branches
+        self.relation_text = relation_text
+        self._policy = First(store) if policy is None else policy
+        self._index = MentionIndex(store) if index is None else index
+        self._known: dict[str, list[tuple[Fact, list[int]]]] = {}
+
+    def __call__(self, text: str, pair: str | None = None) -> SentenceTree:
+        """Inject facts into a sentence, or into both sentences of a pair.
+
+        Raises `DataError` for a text without any token.
+        """
+        first = self._encode(text)
+        if pair is None:
+            kept = (min(len(first.ids), self.max_length - 2),)
+            trunk = self._trunk((first,), kept)
+            anchors = self._anchors(text, first, kept[0], shift=1)
+            cut = len(first.ids) - kept[0]
+        else:
+            second = self._encode(pair)
+            kept_pair = share(len(first.ids), len(second.ids), room=self.max_length - 3)
+            trunk = self._trunk((first, second), kept_pair)
+            anchors = self._anchors(text, first, kept_pair[0], shift=1)
+            anchors += self._anchors(pair, second, kept_pair[1], shift=kept_pair[0] + 2)
+            cut = len(first.ids) + len(second.ids) - sum(kept_pair)
+        anchors, omitted = self._fit(anchors, room=self.max_length - len(trunk.token_ids))
+        return SentenceTree.build(trunk, anchors, text=text, pair=pair, cut=cut, omitted=omitted)
+
+    def _encode(self, text: str) -> Encoding:
+        encoding = self.tokenizer.encode(text)
+        if not encoding.ids:
+            raise DataError(f"the text {text[:40]!r} is empty: it has no token")
+        return encoding
+
+    def _trunk(self, parts: Sequence[Encoding], kept: Sequence[int]) -> Trunk:
+        """Lay out `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`, segments 0 and 1."""
+        token_ids, segments, offsets = [self.tokenizer.cls_id], [0], [NOWHERE]
+        for segment, (part, length) in enumerate(zip(parts, kept, strict=True)):
+            token_ids += part.ids[:length]
+            token_ids.append(self.tokenizer.sep_id)
+            segments += [segment] * (length + 1)
+            offsets += zip(part.starts[:length], part.ends[:length], strict=True)
+            offsets.append(NOWHERE)
+        return Trunk(token_ids, segments, offsets)
+
+    def _anchors(self, text: str, encoding: Encoding, kept: int, *, shift: int) -> list[Anchor]:
+        """Carry mentions over to trunk tokens; `shift` is where this text's first piece stands."""
+        anchors = []
+        starts, ends = encoding.starts, encoding.ends
+        token = 0
+        for mention in self._index.find(text):
+            while token < kept and ends[token] <= mention.start:
+                token += 1
+            start = token
+            while token < len(ends) and starts[token] < mention.end:
+                token += 1
+            if token > kept:  # the cut goes through this mention, or before it
+                break
+            # A piece that reaches over two mentions belongs to the left one; a mention that is
+            # left without a piece of its own (or whose characters have none) carries no facts.
+            facts = self._facts(mention) if token > start else []
+            if facts:
+                anchors.append(Anchor(mention.entity, start + shift, token + shift, facts))
+        return anchors
+
+    def _facts(self, mention: Mention) -> list[tuple[Fact, list[int]]]:
+        facts = self._known.get(mention.entity)
+        if facts is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            chosen = self._policy.facts(mention.entity)[: self.max_facts]
+            encoded = [(fact, self._branch_ids(fact)) for fact in chosen]
+            facts = self._known[mention.entity] = [(fact, ids) for fact, ids in encoded if ids]
+        return facts
+
+    def _branch_ids(self, fact: Fact) -> list[int]:
+        tail = self.tokenizer.encode(fact.tail).ids
+        return self.tokenizer.encode(fact.relation).ids + tail if self.relation_text else tail
+
+    def _fit(self, anchors: Sequence[Anchor], *, room: int) -> tuple[list[Anchor], int]:
+        """Keep, in order, every whole branch that fits into the room and the sentence's budget."""
+        total = sum(len(ids) for anchor in anchors for _, ids in anchor.facts)
+        count = sum(len(anchor.facts) for anchor in anchors)
+        if total <= room and count <= self.max_branches:
+            return list(anchors), 0
+        kept_anchors, kept = [], 0
+        for anchor in anchors:
+            facts = []
+            for fact, ids in anchor.facts:
+                if len(ids) <= room and kept < self.max_branches:
+                    facts.append((fact, ids))
+                    room -= len(ids)
+                    kept += 1
+            if facts:
+                kept_anchors.append(anchor._replace(facts=facts))
+        return kept_anchors, count - kept
+
+
+def share(first: int, second: int, *, room: int) -> tuple[int, int]:
+    """Cut two lengths to a room, always from the longer one (BERT's rule; a tie cuts the second).
+
+    Closed form of google-research/bert's `_truncate_seq_pair`, from the end only.
+    """
+    if first + second <= room:
+        return first, second
+    if first <= (room + 1) // 2:
+        return first, room - first
+    if second <= room // 2:
+        return room - second, second
+    return (room + 1) // 2, room // 2

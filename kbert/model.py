@@ -1,0 +1,223 @@
+"""A trained model in use: `kbert.load(run).predict(texts)`.
+
+The run says which graph it was trained with; another one is refused unless asked for, since facts
+that the model never saw the like of change its answers. Predictions come in the order of the
+texts and do not depend on how these are batched.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+import graphs
+from graphs import Triple, TripleStore
+from kbert import metrics
+from kbert.batch import Batch, plan_batches
+from kbert.errors import DataError, RunError
+from kbert.examples import join_words
+from kbert.run import GraphRecord, RunRecord, make_injector
+from kbert.tasks import Tagging, Task, align, make_task
+from kbert.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from kbert.inject import Injector
+    from kbert.tree import SentenceTree
+
+_CHUNK = 1024  # texts that are batched together by length
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSpan:
+    """An entity that the model found: half-open character span, its type and its text."""
+
+    start: int
+    end: int
+    type: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says of one text.
+
+    Classification fills `label` and `probabilities`, tagging fills `spans`; `facts` are the
+    triples that were injected, `cut` counts tokens of the text that were too many to be read.
+    """
+
+    text: str
+    pair: str | None
+    label: str | None
+    probabilities: Mapping[str, float]
+    spans: tuple[FoundSpan, ...]
+    facts: tuple[Triple, ...]
+    cut: int
+
+
+class Model:
+    """A trained network with its tokeniser, its graph and its labels."""
+
+    def __init__(
+        self, network: nn.Module, *, inject: Injector, task: Task, kind: str, unit: str
+    ) -> None:
+        """Bind the parts; `kbert.load` does it from a run folder."""
+        self.network = network.eval()
+        self.inject = inject
+        self.task = task
+        self.kind = kind
+        self._unit = unit
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of the logits."""
+        return self.task.labels
+
+    def predict(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        *,
+        batch_tokens: int = 8192,
+    ) -> list[Prediction]:
+        """Predict each text, or each pair of `texts[i]` and `pairs[i]`, in input order.
+
+        Raises `DataError` for an empty text, or when pairs are missing or not wanted.
+        """
+        if isinstance(texts, str):
+            raise TypeError("predict takes a list of texts, not one text")
+        if (pairs is not None) != (self.kind == "pair"):
+            wanted = "pairs of texts" if self.kind == "pair" else "single texts"
+            raise DataError(f"this model was trained on {wanted}")
+        if pairs is not None and len(pairs) != len(texts):
+            raise DataError(f"{len(texts)} texts but {len(pairs)} second texts")
+        predictions: list[Prediction] = []
+        for start in range(0, len(texts), _CHUNK):
+            stop = start + _CHUNK
+            seconds = [None] * len(texts[start:stop]) if pairs is None else pairs[start:stop]
+            chunk = zip(texts[start:stop], seconds, strict=True)
+            prepared = [self._prepare(text, pair) for text, pair in chunk]
+            predictions += self._predict(prepared, batch_tokens=batch_tokens)
+        return predictions
+
+    def _prepare(self, text: str, pair: str | None) -> _Prepared:
+        if not isinstance(self.task, Tagging):
+            return _Prepared(self.inject(text, pair), text, (), ())
+        if self._unit == "word":
+            words = tuple(self.inject.tokenizer.words(text))
+            return _Prepared(self.inject(text), text, words, words)
+        # Trained on single characters, of which even digits and letters are pieces of their own.
+        words = tuple((i, i + 1) for i, char in enumerate(text) if not char.isspace())
+        joined, spans = join_words([text[start:end] for start, end in words])
+        return _Prepared(self.inject(joined), text, words, spans)
+
+    @torch.inference_mode()
+    def _predict(self, prepared: Sequence[_Prepared], *, batch_tokens: int) -> list[Prediction]:
+        found: dict[int, Prediction] = {}
+        device = next(self.network.parameters()).device
+        lengths = [len(item.tree) for item in prepared]
+        for examples in plan_batches(lengths, max_tokens=batch_tokens, seed=None):
+            items = [prepared[example] for example in examples]
+            batch = Batch.from_trees(
+                [item.tree for item in items], pad_id=self.inject.tokenizer.pad_id
+            ).to(device)
+            logits = self.network(
+                batch.token_ids,
+                positions=batch.positions,
+                segments=batch.segments,
+                visibility=batch.visibility,
+            ).float()
+            for example, answer in zip(examples, self._read(items, logits.cpu()), strict=True):
+                found[example] = answer
+        return [found[example] for example in range(len(prepared))]
+
+    def _read(self, items: Sequence[_Prepared], logits: Tensor) -> Iterator[Prediction]:
+        words = [align(item.tree, item.spans) for item in items]
+        decoded = self.task.decode(logits, words)
+        tagging = isinstance(self.task, Tagging)
+        shares = [] if tagging else logits.softmax(dim=-1).tolist()
+        for row, (item, labels) in enumerate(zip(items, decoded, strict=True)):
+            tags = [self.labels[label] for label in labels]
+            yield Prediction(
+                text=item.text,
+                pair=item.tree.pair,
+                label=None if tagging else tags[0],
+                probabilities={} if tagging else dict(zip(self.labels, shares[row], strict=True)),
+                spans=tuple(_spans(item, tags)) if tagging else (),
+                facts=tuple(_facts(item.tree)),
+                cut=item.tree.cut,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A text as the model reads it: `words` are spans in `text`, `spans` those in the tree's."""
+
+    tree: SentenceTree
+    text: str
+    words: tuple[tuple[int, int], ...]
+    spans: tuple[tuple[int, int], ...]
+
+
+def load(
+    run: str | os.PathLike[str],
+    *,
+    kg: str | None = None,
+    allow_other_graph: bool = False,
+    device: str = "cpu",
+    announce: Callable[[str], None] | None = None,
+) -> Model:
+    """Load what `kbert.train` wrote to `run`.
+
+    `kg` names a graph to use instead of the recorded one. A graph that differs from the recorded
+    one raises `RunError` unless `allow_other_graph` is set; so does a folder that is not a run.
+    """
+    from kbert.nn.checkpoint import load_weights
+    from kbert.nn.config import EncoderConfig
+    from kbert.nn.encoder import Encoder
+
+    folder = Path(run)
+    record = RunRecord.read(folder)
+    store = graphs.load(
+        record.settings.kg if kg is None else kg,
+        on_error=record.settings.kg_on_error,
+        announce=announce,
+    )
+    if not allow_other_graph:
+        _check_graph(record.graph, store)
+    tokenizer = Tokenizer.from_pretrained(folder)
+    task = make_task(record.task, record.labels)
+    with torch.device("meta"):  # memory comes with the loaded weights
+        encoder = Encoder(EncoderConfig.from_folder(folder))
+        network = task.head(encoder, dropout=0.0, generator=torch.Generator())
+    load_weights(network, folder)
+    inject = make_injector(record.settings, store, tokenizer)
+    return Model(network.to(device), inject=inject, task=task, kind=record.task, unit=record.unit)
+
+
+def _check_graph(recorded: GraphRecord, store: TripleStore) -> None:
+    if store.fingerprint == recorded.fingerprint:
+        return
+    raise RunError(
+        f"the run was trained with the graph {recorded.name} of {recorded.triples} triples;"
+        f" {store.name} of {len(store)} triples is another one (to use it all the same:"
+        " --allow-other-graph, or allow_other_graph=True)"
+    )
+
+
+def _facts(tree: SentenceTree) -> Iterator[Triple]:
+    for node in tree.nodes:
+        for branch in node.branches:
+            yield Triple(node.entity, *branch.fact)
+
+
+def _spans(item: _Prepared, tags: Sequence[str]) -> Iterator[FoundSpan]:
+    for span in metrics.spans(tags):
+        start, end = item.words[span.start][0], item.words[span.end - 1][1]
+        yield FoundSpan(start, end, span.type, item.text[start:end])

@@ -1,0 +1,112 @@
+"""The training step, the optimiser and the schedule, as Lightning wants them; nothing else.
+
+AdamW with bias correction; no decay on biases and layer norms; the rate rises linearly, then falls
+linearly to 0 (Devlin et al. 2019, appendix A.3). Evaluation collects predictions by example, over
+all processes, and leaves scoring to the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor, nn
+
+from kbert.tasks import Encoded, LabelledBatch, Task, loss
+
+if TYPE_CHECKING:
+    from pytorch_lightning.utilities.types import OptimizerLRScheduler
+
+    from kbert.batch import Batch
+
+
+class FineTuning(lightning.LightningModule):
+    """Fine-tune a network on a task."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        task: Task,
+        *,
+        learning_rate: float,
+        weight_decay: float,
+        warmup_steps: int,
+        total_steps: int,
+    ) -> None:
+        """Bind a network (encoder and head) to a task and a schedule, in optimiser steps."""
+        super().__init__()
+        self.network = network
+        self.task = task
+        self._rate = learning_rate
+        self._decay = weight_decay
+        self._warmup = warmup_steps
+        self._total = total_steps
+        self._evaluated: Sequence[Encoded] = ()
+        self._predicted: list[tuple[int, tuple[int, ...]]] = []
+        self.scores: dict[str, float] = {}
+        self.predictions: list[tuple[int, ...]] = []
+        self.losses: list[Tensor] = []
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the logits of a batch."""
+        logits: Tensor = self.network(
+            batch.token_ids,
+            positions=batch.positions,
+            segments=batch.segments,
+            visibility=batch.visibility,
+        )
+        return logits
+
+    def training_step(self, batch: LabelledBatch, index: int) -> Tensor:
+        """Return the loss of one step."""
+        value = loss(self(batch.inputs), batch.targets)
+        self.losses.append(value.detach())  # read once an epoch: reading waits for the device
+        self.log("loss", value.detach(), prog_bar=True, batch_size=len(batch.examples))
+        return value
+
+    def evaluate_on(self, encoded: Sequence[Encoded]) -> None:
+        """Say which examples the coming evaluation is about."""
+        self._evaluated = encoded
+
+    def validation_step(self, batch: LabelledBatch, index: int) -> None:
+        """Predict one batch."""
+        words = [self._evaluated[example].words for example in batch.examples]
+        labels = self.task.decode(self(batch.inputs), words)
+        self._predicted += zip(batch.examples, labels, strict=True)
+
+    def on_validation_epoch_end(self) -> None:
+        """Gather the predictions of all processes, in the order of the examples, and score them."""
+        mine, self._predicted = self._predicted, []
+        everyone = [mine]
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            everyone = [[] for _ in range(torch.distributed.get_world_size())]
+            torch.distributed.all_gather_object(everyone, mine)
+        found = dict(pair for part in everyone for pair in part)
+        self.predictions = [found[example] for example in range(len(self._evaluated))]
+        gold = [example.target for example in self._evaluated]
+        self.scores = self.task.score(gold, self.predictions)
+
+    test_step = validation_step
+    on_test_epoch_end = on_validation_epoch_end
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Build AdamW and its schedule."""
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in trained if p.ndim > 1], "weight_decay": self._decay},
+            {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        optimiser = torch.optim.AdamW(groups, lr=self._rate, fused=True)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self.rate_factor)
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def rate_factor(self, step: int) -> float:
+        """Return the share of the peak rate at an optimiser step (from 0)."""
+        if step < self._warmup:
+            return (step + 1) / self._warmup
+        return max(0.0, (self._total - step) / max(1, self._total - self._warmup))

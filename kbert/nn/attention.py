@@ -1,0 +1,48 @@
+"""Multi-head self-attention over a bool mask (Vaswani et al. 2017, section 3.2).
+
+The mask says who may be attended to; it is never an additive bias outside this file's kernel,
+and is shared by all layers. Shapes: B batch, L length, D width, H heads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class SelfAttention(nn.Module):
+    """Attend from every token to the tokens that it sees."""
+
+    def __init__(self, width: int, *, heads: int, dropout: float) -> None:
+        """Make the four projections D to D, all with bias."""
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.output = nn.Linear(width, width)
+
+    def forward(self, hidden: Tensor, *, mask: Tensor | None) -> Tensor:
+        """Return (B, L, D) from `hidden` (B, L, D) and `mask` bool (B, 1, L, L).
+
+        Without a mask every token of a row sees all of the row.
+        """
+        attended = scaled_dot_product_attention(
+            self._split(self.query(hidden)),
+            self._split(self.key(hidden)),
+            self._split(self.value(hidden)),
+            attn_mask=mask,
+            dropout_p=self.dropout if self.training else 0.0,
+        )
+        projected: Tensor = self.output(attended.transpose(1, 2).flatten(start_dim=2))
+        return projected
+
+    def _split(self, projected: Tensor) -> Tensor:
+        """Turn (B, L, D) into (B, H, L, D / H)."""
+        return projected.view(*projected.shape[:2], self.heads, -1).transpose(1, 2)

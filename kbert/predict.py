@@ -1,0 +1,143 @@
+"""`python -m kbert.predict RUN [TEXT …]`: labels or spans as JSON lines.
+
+Texts come from the arguments, from `--file`, or from standard input, one a line; for a model of
+pairs the two texts of a line are separated by a TAB. Output is one JSON object a text, in order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kbert import console
+from kbert.errors import DataError
+
+if TYPE_CHECKING:
+    from kbert.model import Model, Prediction
+
+_CHUNK = 1024  # lines that are read before they are predicted
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    options = _parser().parse_args(arguments)
+    return console.guard(lambda: _predict(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m kbert.predict",
+        description="Predict labels or spans of texts with a trained run, as JSON lines.",
+    )
+    parser.add_argument("run", metavar="RUN", help="the folder that kbert.train wrote")
+    parser.add_argument("texts", metavar="TEXT", nargs="*", help="texts (default: standard input)")
+    parser.add_argument("--file", metavar="FILE", help="file with one text a line")
+    parser.add_argument("--kg", metavar="GRAPH", help="use this graph instead of the recorded one")
+    parser.add_argument(
+        "--allow-other-graph",
+        action="store_true",
+        help="predict although the graph is not the one that the run was trained with",
+    )
+    parser.add_argument("--device", default="cpu", metavar="DEVICE", help="cpu (default) or cuda")
+    return parser
+
+
+def _predict(options: argparse.Namespace) -> None:
+    if options.texts and options.file:
+        raise DataError("texts stand on the command line and in --file; give one of them")
+    from kbert.model import load
+
+    model = load(
+        options.run,
+        kg=options.kg,
+        allow_other_graph=options.allow_other_graph,
+        device=_device(options.device),
+        announce=console.say,
+    )
+    for place, lines in _chunks(_source(options)):
+        for prediction in _checked(model, lines, place=place):
+            console.emit(json.dumps(as_json(prediction), ensure_ascii=False))
+        sys.stdout.flush()
+
+
+def _device(name: str) -> str:
+    import torch
+
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DataError(f"--device must be cpu or cuda, was {name!r}") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise DataError("--device cuda: this machine has no GPU that torch can use")
+    return name
+
+
+def _source(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Yield (place, text)."""
+    if options.texts:
+        yield from ((f"text {n}", text) for n, text in enumerate(options.texts, start=1))
+    elif options.file:
+        try:
+            with Path(options.file).open("rb") as stream:
+                yield from _lines(stream, name=options.file)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", file=options.file) from None
+    else:
+        yield from _lines(sys.stdin.buffer, name="standard input")
+
+
+def _lines(stream: Iterable[bytes], *, name: str) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(stream, start=1):
+        try:
+            text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"not UTF-8 at byte {error.start}", file=name, line=number) from None
+        yield f"{name}:{number}", text
+
+
+def _chunks(source: Iterator[tuple[str, str]]) -> Iterator[tuple[list[str], list[str]]]:
+    while chunk := list(islice(source, _CHUNK)):
+        yield [place for place, _ in chunk], [text for _, text in chunk]
+
+
+def _checked(model: Model, lines: Sequence[str], *, place: Sequence[str]) -> list[Prediction]:
+    """Predict lines; an error names the line, and nothing of its chunk is written."""
+    texts, pairs = [], []
+    for where, line in zip(place, lines, strict=True):
+        parts = line.split("\t") if model.kind == "pair" else [line]
+        if model.kind == "pair" and len(parts) != 2:
+            raise DataError(f"{where}: a pair is two texts with a TAB between, found {len(parts)}")
+        if not all(part.strip() for part in parts):
+            raise DataError(f"{where}: the text is empty")
+        texts.append(parts[0])
+        pairs.append(parts[-1])
+    return model.predict(texts, pairs if model.kind == "pair" else None)
+
+
+def as_json(prediction: Prediction) -> dict[str, Any]:
+    """Spell a prediction as plain values."""
+    content: dict[str, Any] = {"text": prediction.text}
+    if prediction.pair is not None:
+        content["pair"] = prediction.pair
+    if prediction.label is None:
+        content["spans"] = [
+            {"start": s.start, "end": s.end, "type": s.type, "text": s.text}
+            for s in prediction.spans
+        ]
+    else:
+        content["label"] = prediction.label
+        shares = prediction.probabilities
+        content["probabilities"] = {label: round(share, 6) for label, share in shares.items()}
+    content["facts"] = [list(fact) for fact in prediction.facts]
+    if prediction.cut:
+        content["cut_tokens"] = prediction.cut
+    return content
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""What a run tells people when it is done: the table, `metrics.json` and the model card.
+
+Every figure comes from this run; nothing is filled in by hand.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Any
+
+from kbert.run import RunRecord
+from kbert.trainer import Epoch
+
+_LIBRARIES = ("kbert", "torch", "pytorch-lightning", "tokenizers", "numpy", "marisa-trie")
+
+
+@dataclass(frozen=True, slots=True)
+class SplitReport:
+    """What injection did to one split. `tokens` counts flattened trees without padding."""
+
+    name: str
+    examples: int
+    tokens: int
+    facts: int
+    with_facts: int
+    omitted_facts: int
+    cut_examples: int
+
+    def summary(self, max_length: int) -> str:
+        """Say it in one line."""
+        return (
+            f"{self.name}: {self.examples} examples, {self.facts} facts injected into"
+            f" {self.with_facts} of them, {self.omitted_facts} facts did not fit,"
+            f" {self.cut_examples} texts were cut to {max_length} tokens"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """All figures of a run."""
+
+    record: RunRecord
+    splits: Sequence[SplitReport]
+    epochs: Sequence[Epoch]
+    best_epoch: int
+    main: str
+    majority: float | None
+    overlap: int
+    padding_share: float
+    parameters: int
+    learning_rate: float
+    test: Mapping[str, float]
+    test_padding_share: float
+    seconds: float
+
+    def to_mapping(self) -> dict[str, Any]:
+        """List the figures as plain values, for `metrics.json`."""
+        return {
+            "graph": asdict(self.record.graph),
+            "seed": self.record.settings.seed,
+            "parameters": self.parameters,
+            "learning_rate": self.learning_rate,
+            "splits": {split.name: asdict(split) for split in self.splits},
+            "test_texts_in_train": self.overlap,
+            "padding_share": {"train": self.padding_share, "test": self.test_padding_share},
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+            "best_epoch": self.best_epoch,
+            "dev": dict(self.epochs[self.best_epoch - 1].scores),
+            "test": dict(self.test),
+            "test_majority": self.majority,
+            "seconds": self.seconds,
+            "versions": dict(self.record.versions),
+            "hardware": hardware(),
+        }
+
+    def table(self) -> str:
+        """Draw the final table for the terminal."""
+        rows = [("", "dev", "test")]
+        dev = self.epochs[self.best_epoch - 1].scores
+        for name in self.test or dev:
+            rows.append((name.replace("_", " "), _figure(dev, name), _figure(self.test, name)))
+        if self.majority is not None:
+            rows.append(("majority label", "", f"{self.majority:.4f}"))
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        lines = [
+            f"{label:<{widths[0]}}  {dev_text:>{widths[1]}}  {test:>{widths[2]}}"
+            for label, dev_text, test in rows
+        ]
+        return "\n".join(lines)
+
+    def card(self) -> str:
+        """Write the model card, in the form that the Hugging Face hub reads."""
+        record, settings = self.record, self.record.settings
+        graph = f"{record.graph.name}, {record.graph.triples} triples"
+        lines = [
+            "---",
+            "library_name: kbert",
+            "pipeline_tag: "
+            + ("token-classification" if record.task == "tagging" else "text-classification"),
+            "tags: [k-bert, knowledge-graph]",
+            "---",
+            f"# K-BERT on {settings.data} with {settings.kg}",
+            "",
+            f"A {record.task} model with {len(record.labels)} labels, trained with `kbert.train`."
+            f" Encoder: {'from scratch' if settings.init == 'none' else settings.init},"
+            f" {self.parameters:,} parameters in all. Graph: {graph}; at most"
+            f" {settings.max_facts} facts a mention, order `{settings.selection}`.",
+            "",
+            "| | " + " | ".join(name.replace("_", " ") for name in self._scored()) + " |",
+            "|---|" + "---|" * len(self._scored()),
+        ]
+        dev = self.epochs[self.best_epoch - 1].scores
+        for split, scores in (("dev", dev), ("test", self.test)):
+            if scores:
+                cells = " | ".join(f"{scores[name]:.4f}" for name in self._scored())
+                lines.append(f"| {split} | {cells} |")
+        lines += ["", *self._notes(), "", "Labels: " + ", ".join(record.labels), ""]
+        lines += ["```python", "import kbert", "", 'model = kbert.load("this folder")']
+        lines += ['model.predict(["…"])', "```", ""]
+        lines += ["The settings are in `config.yaml`, all figures in `metrics.json`. Made with "]
+        lines[-1] += ", ".join(f"{k} {v}" for k, v in record.versions.items()) + "."
+        return "\n".join(lines) + "\n"
+
+    def _scored(self) -> list[str]:
+        return list(self.test or self.epochs[self.best_epoch - 1].scores)
+
+    def _notes(self) -> list[str]:
+        length = self.record.settings.max_length
+        notes = [f"- {split.summary(length)}" for split in self.splits]
+        notes.append(f"- best of {len(self.epochs)} epochs by dev {self.main}: {self.best_epoch}")
+        if self.majority is not None:
+            notes.append(f"- the majority label of the test set alone gives {self.majority:.4f}")
+        if self.overlap:
+            notes.append(f"- {self.overlap} test texts also stand in train")
+        return notes
+
+
+def versions() -> dict[str, str]:
+    """List the versions that a figure depends on."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # used from a source tree without installation
+            found[name] = "not installed"
+    return found
+
+
+def hardware() -> str:
+    """Name the machine's processors."""
+    import os
+
+    import torch
+
+    text = f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} threads ({platform.machine()})"
+    if torch.cuda.is_available():
+        text += f", {torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    return text
+
+
+def _figure(scores: Mapping[str, float], name: str) -> str:
+    return f"{scores[name]:.4f}" if name in scores else "–"

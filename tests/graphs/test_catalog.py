@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import gzip
+import pickle
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+import graphs.catalog
+from graphs import GraphError, GraphNotFound, UnknownGraph, load
+from graphs.catalog import CATALOG
+
+TRIPLE = "北京\t首都\t中国\n"
+
+
+def save(path: Path, text: str = TRIPLE) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = text.encode()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+def never(line: str) -> None:
+    raise AssertionError(line)
+
+
+def test_entries_say_what_a_user_needs() -> None:
+    assert list(CATALOG) == ["cn_dbpedia", "hownet", "medical", "none"]
+    for name, entry in CATALOG.items():
+        assert entry.name == name
+        assert all((entry.title, entry.source, entry.licence, entry.format, entry.note))
+    with pytest.raises(TypeError):
+        CATALOG["mine"] = CATALOG["none"]  # type: ignore[index]
+
+
+def test_none_is_the_empty_graph(tmp_path: Path) -> None:
+    store = load("none", home=tmp_path, announce=never)
+    assert (len(store), store.name) == (0, "none")
+
+
+@pytest.mark.parametrize("suffix", [".spo", ".tsv", ".spo.gz", ".tsv.gz"])
+@pytest.mark.parametrize("name", ["cn_dbpedia", "hownet", "medical"])
+def test_a_named_graph_is_found_at_home(tmp_path: Path, name: str, suffix: str) -> None:
+    save(tmp_path / "graphs" / f"{name}{suffix}")
+    store = load(name, home=tmp_path, announce=never)
+    assert (list(store), store.name) == ([("北京", "首都", "中国")], name)
+
+
+def test_the_plain_file_comes_before_the_compressed_one(tmp_path: Path) -> None:
+    save(tmp_path / "graphs" / "hownet.spo.gz", "a\tb\tc\n")
+    save(tmp_path / "graphs" / "hownet.csv", "d,e,f\n")
+    assert list(load("hownet", home=tmp_path)) == [("d", "e", "f")]
+
+
+def test_home_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "named" / "graphs" / "medical.spo")
+    monkeypatch.setenv("KBERT_HOME", str(tmp_path / "named"))
+    assert load("medical").name == "medical"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_home_is_in_the_user_s_cache_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KBERT_HOME", raising=False)
+    if value is not None:
+        monkeypatch.setenv("KBERT_HOME", value)
+    save(tmp_path / ".cache" / "kbert" / "graphs" / "hownet.spo")
+    assert load("hownet").name == "hownet"
+
+
+@pytest.mark.parametrize("name", ["hownet", "medical"])
+def test_a_graph_that_is_not_there_says_where_to_get_it(tmp_path: Path, name: str) -> None:
+    with pytest.raises(GraphNotFound) as caught:
+        load(name, home=tmp_path)
+    message = str(caught.value)
+    assert str(tmp_path / "graphs" / f"{name}.spo") in message
+    assert "github.com/autoliuweijie/K-BERT" in message and "licence" in message
+    assert "\n" not in message
+    assert str(pickle.loads(pickle.dumps(caught.value))) == message
+
+
+def test_cn_dbpedia_falls_back_to_the_sample_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = tmp_path / "package"
+    save(package / "cn_dbpedia.spo", TRIPLE + "a\tb\tc\n")
+    monkeypatch.setattr(graphs.catalog, "files", lambda _: package)
+    lines: list[str] = []
+    store = load("cn_dbpedia", home=tmp_path, announce=lines.append)
+    assert (len(store), store.name) == (2, "cn_dbpedia (sample)")
+    assert len(lines) == 1 and "\n" not in lines[0]
+    assert "sample of 2 triples" in lines[0]
+    assert str(tmp_path / "graphs" / "cn_dbpedia.spo") in lines[0]
+    assert capsys.readouterr() == ("", "")
+    load("cn_dbpedia", home=tmp_path)
+    assert capsys.readouterr() == ("", lines[0] + "\n")
+
+
+def test_the_packaged_sample_is_large_enough_and_clean(tmp_path: Path) -> None:
+    text = (files("graphs.sample") / "cn_dbpedia.spo").read_text(encoding="utf-8")
+    store = load("cn_dbpedia", home=tmp_path, announce=lambda line: None)
+    assert len(store) >= 1_500 and len(store.heads) >= 400
+    assert store.duplicates == 0
+    assert len(text.splitlines()) == len(store)
+
+
+def test_a_path_is_opened_and_keeps_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(Path("mine.tsv"))
+    for given in ("mine.tsv", "./mine.tsv", str(tmp_path / "mine.tsv")):
+        store = load(given, announce=never)
+        assert (len(store), store.name) == (1, given)
+    assert load(Path("mine.tsv")).name == "mine.tsv"
+
+
+def test_a_file_does_not_shadow_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(Path("hownet"))
+    with pytest.raises(GraphNotFound):
+        load("hownet", home=tmp_path)
+    with pytest.raises(GraphError, match="unknown format"):
+        load("./hownet", home=tmp_path)
+
+
+def test_what_is_neither_name_nor_path(tmp_path: Path) -> None:
+    with pytest.raises(UnknownGraph) as caught:
+        load("hownett", home=tmp_path)
+    message = str(caught.value)
+    assert "cn_dbpedia, hownet, medical, none" in message
+    assert message.endswith("did you mean 'hownet'?")
+    with pytest.raises(UnknownGraph, match=r"absent\.spo"):
+        load(tmp_path / "absent.spo")
+
+
+def test_skipped_lines_are_announced(tmp_path: Path) -> None:
+    path = save(tmp_path / "kg.spo", "bad\n" + TRIPLE + "worse\n")
+    with pytest.raises(GraphError, match=r"kg\.spo:1: "):
+        load(path)
+    lines: list[str] = []
+    store = load(path, on_error="skip", announce=lines.append)
+    assert (len(store), store.skipped) == (1, 2)
+    assert len(lines) == 1 and lines[0].startswith("2 bad lines skipped")
+    assert f"{path}:1: " in lines[0]
