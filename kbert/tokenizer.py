@@ -17,7 +17,9 @@ import json
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -121,15 +123,24 @@ class Tokenizer:
     def train(
         cls, texts: Iterable[str], *, vocab_size: int = 8000, lowercase: bool = True
     ) -> Tokenizer:
-        """Learn a WordPiece vocabulary: every character seen, then the pieces that pay most."""
+        """Learn a WordPiece vocabulary: every character seen, then the pieces that pay most.
+
+        The same texts give the same vocabulary in every process. The library alone does not keep
+        that promise: it numbers inner characters (`##x`) in the order of a randomly seeded hash
+        map, and breaks ties between merges by number. So they are numbered for it, in code order.
+        """
         library = _bert_library(models.WordPiece(unk_token="[UNK]"), lowercase=lowercase)
+        words = sorted(_words(library, texts).items())
+        inner = sorted({character for word, _ in words for character in word[1:]})
+        fixed = [*SPECIALS, *(f"##{character}" for character in inner)]
         trainer = trainers.WordPieceTrainer(
             vocab_size=vocab_size,
-            special_tokens=list(SPECIALS),
+            special_tokens=fixed,
             limit_alphabet=vocab_size,
             show_progress=False,
         )
-        library.train_from_iterator(texts, trainer)
+        repeated = (word for word, count in words for word in repeat(word, count))
+        library.train_from_iterator(repeated, trainer)
         vocabulary = library.get_vocab()
         return cls._from_vocabulary(
             {p: vocabulary[p] for p in sorted(vocabulary, key=vocabulary.__getitem__)},
@@ -253,6 +264,15 @@ def _bert_library(model: Any, *, lowercase: bool) -> Library:
     library.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return library
+
+
+def _words(library: Library, texts: Iterable[str]) -> Counter[str]:
+    """Count the words of texts as BERT normalises and splits them."""
+    found: Counter[str] = Counter()
+    for text in texts:
+        normal = library.normalizer.normalize_str(text)
+        found.update(word for word, _ in library.pre_tokenizer.pre_tokenize_str(normal))
+    return found
 
 
 def _sets_characters_apart(specification: str) -> bool:

@@ -173,10 +173,20 @@ class Loop:
         return DataLoader(steps, batch_size=None, num_workers=self.settings.workers)
 
     def evaluation(self, encoded: Sequence[Encoded]) -> DataLoader[LabelledBatch]:
-        """Load this process's share of the examples, in batches sorted by length."""
-        tokens = self.settings.batch_tokens * _EVALUATION_FACTOR
-        plan = plan_batches(_lengths(encoded), max_tokens=tokens, seed=None)
-        return self.training(encoded, plan[self._trainer.global_rank :: self._trainer.world_size])
+        """Load this process's share of the examples, in batches sorted by length.
+
+        Every process needs a batch (Lightning refuses an empty share), so where there are fewer
+        examples than processes one is predicted twice; predictions are kept by example.
+        """
+        world, rank = self._trainer.world_size, self._trainer.global_rank
+        mine = range(len(encoded))[rank::world] or range(1)
+        lengths = _lengths(encoded)
+        plan = plan_batches(
+            [lengths[example] for example in mine],
+            max_tokens=self.settings.batch_tokens * _EVALUATION_FACTOR,
+            seed=None,
+        )
+        return self.training(encoded, [tuple(mine[i] for i in batch) for batch in plan])
 
 
 class _Data(lightning.LightningDataModule):
@@ -215,7 +225,7 @@ class _Watch(Callback):
         losses, pl_module.losses = pl_module.losses, []
         epoch = Epoch(
             number=trainer.current_epoch + 1,
-            loss=float(torch.stack(losses).mean()),
+            loss=float(trainer.strategy.reduce(torch.stack(losses).mean(), reduce_op="mean")),
             scores=dict(pl_module.scores) if self._has_dev else {},
             seconds=time.perf_counter() - self._start,
         )
@@ -251,7 +261,7 @@ def _lightning(settings: TrainSettings, *, folder: Path) -> lightning.Trainer:
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*Trying to infer the `batch_size`.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
     use_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
     interactive = console.speaks() and console.interactive()
     return lightning.Trainer(
