@@ -86,14 +86,17 @@ class Injector:
 
     def _trunk(self, parts: Sequence[Encoding], kept: Sequence[int]) -> Trunk:
         """Lay out `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`, segments 0 and 1."""
-        token_ids, segments, offsets = [self.tokenizer.cls_id], [0], [NOWHERE]
+        token_ids, segments = [self.tokenizer.cls_id], [0]
+        starts, ends = [NOWHERE], [NOWHERE]
         for segment, (part, length) in enumerate(zip(parts, kept, strict=True)):
             token_ids += part.ids[:length]
             token_ids.append(self.tokenizer.sep_id)
             segments += [segment] * (length + 1)
-            offsets += zip(part.starts[:length], part.ends[:length], strict=True)
-            offsets.append(NOWHERE)
-        return Trunk(token_ids, segments, offsets)
+            starts += part.starts[:length]
+            starts.append(NOWHERE)
+            ends += part.ends[:length]
+            ends.append(NOWHERE)
+        return Trunk(token_ids, segments, starts, ends)
 
     def _anchors(self, text: str, encoding: Encoding, kept: int, *, shift: int) -> list[Anchor]:
         """Carry mentions over to trunk tokens; `shift` is where this text's first piece stands."""

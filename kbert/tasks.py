@@ -191,7 +191,7 @@ def align(tree: SentenceTree, spans: Sequence[tuple[int, int]]) -> NDArray[np.in
     """Find the flattened token of each word's first piece; -1 for a word without a piece left."""
     tokens = np.full(len(spans), -1, dtype=np.int32)
     word = 0
-    for token, (start, _) in enumerate(tree.offsets):
+    for token, start in enumerate(tree.starts):
         while word < len(spans) and spans[word][1] <= start:
             word += 1
         if word == len(spans):

@@ -4,7 +4,9 @@ A trunk (the sentence with its special tokens) carries mentions; a mention carri
 facts). Flattening goes depth first, so each branch stands right after its mention. Two things
 keep the sentence what it was (K-BERT, Liu et al. 2020, sections 3.3 and 3.4): soft positions count
 the trunk as if nothing had been injected and start each branch right after its mention; and the
-interval of each token's node, from which visibility follows (`kbert.nn.visibility`). No torch here.
+interval of each token's node, from which visibility follows (`kbert.nn.visibility`). Node 0 is the
+sentence outside of its mentions; mentions and, within them, branches are numbered from 1 on, depth
+first. No torch here.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from graphs import Fact
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NOWHERE = (-1, -1)
+NOWHERE = -1  # where in the text a special token or a branch stands
 
 
 class Branch(NamedTuple):
@@ -41,11 +43,15 @@ class Node(NamedTuple):
 
 
 class Trunk(NamedTuple):
-    """A tokenised sentence or pair with its special tokens; one entry a token."""
+    """A tokenised sentence or pair with its special tokens; one entry a token.
 
-    token_ids: list[int]
-    segments: list[int]
-    offsets: list[tuple[int, int]]
+    `starts` and `ends` are half-open character spans in the sentence, `NOWHERE` for special tokens.
+    """
+
+    token_ids: Sequence[int]
+    segments: Sequence[int]
+    starts: Sequence[int]
+    ends: Sequence[int]
 
 
 class Anchor(NamedTuple):
@@ -61,16 +67,17 @@ class Anchor(NamedTuple):
 class SentenceTree:
     """A flattened sentence tree; vectors have one entry a token.
 
-    `offsets` are character spans in the sentence that the token belongs to (`segments` says which);
-    special tokens and branches are nowhere: (-1, -1). `enter` and `leave` are the half-open
-    interval of the token's node in a depth-first numbering. `cut` counts trunk tokens, `omitted`
-    facts, that did not fit.
+    `starts` and `ends` (together: `offsets`) are character spans in the sentence that the token
+    belongs to, and `segments` says which of a pair that is; special tokens and branches are nowhere
+    (-1). `enter` and `leave` are the half-open interval of the token's node in a depth-first
+    numbering. `cut` counts trunk tokens, `omitted` facts, that did not fit.
     """
 
     token_ids: tuple[int, ...]
     soft_positions: tuple[int, ...]
     segments: tuple[int, ...]
-    offsets: tuple[tuple[int, int], ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
     enter: tuple[int, ...]
     leave: tuple[int, ...]
     trunk: tuple[bool, ...]
@@ -92,28 +99,48 @@ class SentenceTree:
         omitted: int = 0,
     ) -> SentenceTree:
         """Flatten a trunk and the facts at its anchors (in trunk order, disjoint)."""
-        flat = _Flat()
-        at = 0
-        nodes = []
+        token_ids, segments = list(trunk.token_ids), list(trunk.segments)
+        starts, ends = list(trunk.starts), list(trunk.ends)
+        soft_positions = list(range(len(token_ids)))
+        nodes: list[Node] = []
+        inserted = 0
         for anchor in anchors:
-            flat.plain(trunk, at, anchor.start)
-            nodes.append(flat.mention(trunk, anchor))
-            at = anchor.stop
-        flat.plain(trunk, at, len(trunk.token_ids))
+            at = begin = anchor.stop + inserted
+            branches = []
+            for fact, ids in anchor.facts:
+                stop = at + len(ids)
+                branches.append(Branch(fact, at, stop))
+                token_ids[at:at] = ids
+                soft_positions[at:at] = range(anchor.stop, anchor.stop + len(ids))
+                at = stop
+            nowhere = [NOWHERE] * (at - begin)
+            starts[begin:begin] = nowhere
+            ends[begin:begin] = nowhere
+            segments[begin:begin] = [trunk.segments[anchor.start]] * (at - begin)
+            start = anchor.start + inserted
+            nodes.append(Node(anchor.entity, start, begin, tuple(branches)))
+            inserted += at - begin
+        enter, leave, flags = _intervals(nodes, len(token_ids))
         return cls(
-            tuple(flat.token_ids),
-            tuple(flat.soft_positions),
-            tuple(flat.segments),
-            tuple(flat.offsets),
-            tuple(flat.enter),
-            tuple(flat.leave),
-            tuple(flat.trunk),
+            tuple(token_ids),
+            tuple(soft_positions),
+            tuple(segments),
+            tuple(starts),
+            tuple(ends),
+            tuple(enter),
+            tuple(leave),
+            tuple(flags),
             tuple(nodes),
             text,
             pair,
             cut,
             omitted,
         )
+
+    @property
+    def offsets(self) -> tuple[tuple[int, int], ...]:
+        """Half-open character spans, one a token; (-1, -1) for special tokens and branches."""
+        return tuple(zip(self.starts, self.ends, strict=True))
 
     def __len__(self) -> int:
         """Count the tokens, branches included."""
@@ -167,60 +194,22 @@ class SentenceTree:
         return "\n".join(lines)
 
 
-class _Flat:
-    """The lists that `SentenceTree.build` appends to, and the numbering of nodes."""
-
-    def __init__(self) -> None:
-        self.token_ids: list[int] = []
-        self.soft_positions: list[int] = []
-        self.segments: list[int] = []
-        self.offsets: list[tuple[int, int]] = []
-        self.enter: list[int] = []
-        self.leave: list[int] = []
-        self.trunk: list[bool] = []
-        self.node = 0
-
-    def plain(self, trunk: Trunk, start: int, stop: int) -> None:
-        """Append trunk tokens without branches: each is a leaf of its own."""
-        count = stop - start
-        self._trunk_tokens(trunk, start, stop)
-        self.enter += range(self.node, self.node + count)
-        self.leave += range(self.node + 1, self.node + count + 1)
-        self.node += count
-
-    def mention(self, trunk: Trunk, anchor: Anchor) -> Node:
-        """Append a mention, whose tokens share one node, and its branches below that node."""
-        count = anchor.stop - anchor.start
-        begin = len(self.token_ids)
-        self._trunk_tokens(trunk, anchor.start, anchor.stop)
-        self.enter += [self.node] * count
-        self.leave += [self.node + 1 + len(anchor.facts)] * count
-        self.node += 1
-        segment = trunk.segments[anchor.start]
-        branches = tuple(
-            self._branch(fact, ids, position=anchor.stop, segment=segment)
-            for fact, ids in anchor.facts
-        )
-        return Node(anchor.entity, begin, begin + count, branches)
-
-    def _trunk_tokens(self, trunk: Trunk, start: int, stop: int) -> None:
-        self.token_ids += trunk.token_ids[start:stop]
-        self.soft_positions += range(start, stop)
-        self.segments += trunk.segments[start:stop]
-        self.offsets += trunk.offsets[start:stop]
-        self.trunk += [True] * (stop - start)
-
-    def _branch(self, fact: Fact, ids: Sequence[int], *, position: int, segment: int) -> Branch:
-        begin, count = len(self.token_ids), len(ids)
-        self.token_ids += ids
-        self.soft_positions += range(position, position + count)
-        self.segments += [segment] * count
-        self.offsets += [NOWHERE] * count
-        self.enter += [self.node] * count
-        self.leave += [self.node + 1] * count
-        self.trunk += [False] * count
-        self.node += 1
-        return Branch(fact, begin, begin + count)
+def _intervals(nodes: Sequence[Node], length: int) -> tuple[list[int], list[int], list[bool]]:
+    """Number nodes depth first; return `enter`, `leave` and `trunk` of each token."""
+    enter, leave, trunk = [0] * length, [1] * length, [True] * length
+    number = 1
+    for node in nodes:
+        count = node.stop - node.start
+        enter[node.start : node.stop] = [number] * count
+        leave[node.start : node.stop] = [number + 1 + len(node.branches)] * count
+        number += 1
+        for _, start, stop in node.branches:
+            count = stop - start
+            enter[start:stop] = [number] * count
+            number += 1
+            leave[start:stop] = [number] * count
+            trunk[start:stop] = [False] * count
+    return enter, leave, trunk
 
 
 def _positions(positions: Sequence[int]) -> str:
