@@ -3,7 +3,8 @@
 A sentence mentions one person of the packaged graph; its label is the person's field, which only
 the graph's 职业 triple tells. Every field has as many persons, and every sentence pattern serves
 all fields alike, so a pattern says nothing about the label. Persons of the three splits are
-disjoint. The result is a function of the graph and of the seed below.
+disjoint. Calligraphers are left out: there are few, all of one country, so their names would tell.
+The result is a function of the graph and of the seed below.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from graphs import TripleStore
 FIELDS = {
     "科学": ("物理学家", "化学家", "数学家", "生物学家", "天文学家"),
     "文学": ("诗人", "小说家", "剧作家", "散文家"),
-    "美术": ("画家", "雕塑家", "书法家"),
+    "美术": ("画家", "雕塑家"),
     "音乐": ("作曲家", "钢琴家", "指挥家", "歌唱家"),
 }
 PATTERNS = (
@@ -43,7 +44,7 @@ PATTERNS = (
     "很少有人知道{}早年的经历。",
     "这条街道以{}的名字命名。",
 )
-SHARES = {"train": (40, 12), "dev": (10, 5), "test": (25, 5)}  # persons a field, sentences each
+SHARES = {"train": (88, 6), "dev": (11, 4), "test": (30, 4)}  # persons a field, sentences each
 SEED = 20
 
 
@@ -52,7 +53,7 @@ def persons_by_field(store: TripleStore) -> dict[str, list[str]]:
     field_of = {job: field for field, jobs in FIELDS.items() for job in jobs}
     found: dict[str, list[str]] = {field: [] for field in FIELDS}
     for head, relation, tail in store:
-        if relation == "职业":
+        if relation == "职业" and tail in field_of:
             found[field_of[tail]].append(head)
     return found
 
@@ -69,8 +70,8 @@ def make(store: TripleStore) -> dict[str, list[tuple[str, str]]]:
                 for pattern in draw.sample(PATTERNS, sentences):
                     rows[split].append((field, pattern.format(person)))
             start += count
-    for split in rows.values():
-        draw.shuffle(split)
+    for content in rows.values():
+        draw.shuffle(content)
     return rows
 
 

@@ -48,9 +48,11 @@ class Batch:
         lengths = np.array([array.shape[1] for array in arrays])
         stacked = np.zeros((6, len(arrays), int(lengths.max())), dtype=np.int32)
         stacked[0] = pad_id
+        # A row's padding is the trunk of a document of its own: it sees itself alone, and nothing
+        # else sees it. A token that sees nothing would make NaN.
+        stacked[4:] = 1
         for row, array in enumerate(arrays):
             stacked[:, row, : array.shape[1]] = array
-        # A row's padding is a document of its own: it sees itself and nothing sees it.
         document = (np.arange(stacked.shape[2]) >= lengths[:, None]).astype(np.int32)
         ids, positions, segments, enter, leave, trunk = torch.from_numpy(stacked)
         zeros = torch.zeros_like(enter)

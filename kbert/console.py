@@ -1,18 +1,35 @@
 """What the commands say, and how they end.
 
-Talk (progress, notes, errors) goes to standard error, results to standard output. A user's mistake
-is one line and exit status 2; any other exception is our defect and keeps its traceback. Of the
-processes of a distributed run only the first one speaks.
+Talk (progress, notes, errors) goes to standard error, results to standard output, in UTF-8
+whatever the locale. A user's mistake is one line and exit status 2; any other exception is our
+defect and keeps its traceback. Of the processes of a distributed run only the first one speaks.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import io
+import logging
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from graphs.errors import GraphError
 from kbert.errors import KbertError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose mistakes are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where the flags are listed."""
+        self.exit(2, f"error: {_one_line(message)} (see {self.prog} --help)\n")
+
+
+class ReaderGone(Exception):
+    """The reader of our results went away, as `head` does; there is no one to tell."""
 
 
 def speaks() -> bool:
@@ -21,34 +38,46 @@ def speaks() -> bool:
 
 
 def say(line: str) -> None:
-    """Write a note for the person at the terminal."""
+    """Write a note for the person at the terminal; that nobody reads it any more is no error."""
     if speaks():
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        with contextlib.suppress(BrokenPipeError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
 
 
 def emit(text: str) -> None:
-    """Write a result."""
+    """Write a result at once. Raises `ReaderGone` if nobody reads it any more."""
     if speaks():
-        sys.stdout.write(text + "\n")
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise ReaderGone from None
 
 
 def guard(command: Callable[[], None]) -> int:
     """Run a command and turn users' mistakes into one line; return the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    # Without a network it logs each of its retries; the error that follows says it once.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         command()
     except (KbertError, GraphError) as error:
-        say("error: " + " ".join(str(error).split("\n")))
+        say("error: " + _one_line(str(error)))
         return 2
     except KeyboardInterrupt:
         say("interrupted")
         return 130
-    except BrokenPipeError:  # the reader of our output has gone, as with `| head`
+    except ReaderGone:  # what is left in the buffer has to go somewhere when Python ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return 0
 
 
 def interactive() -> bool:
     """Say whether a person watches, so that a progress bar makes sense."""
     return sys.stderr.isatty()
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())

@@ -17,11 +17,12 @@ import torch
 
 import graphs
 from graphs import Triple, TripleStore
+from graphs.errors import GraphError
 from kbert import metrics
 from kbert.batch import Batch, plan_batches
 from kbert.errors import DataError, RunError
 from kbert.examples import join_words
-from kbert.run import GraphRecord, RunRecord, make_injector
+from kbert.run import RunRecord, make_injector
 from kbert.tasks import Tagging, Task, align, make_task
 from kbert.tokenizer import Tokenizer
 
@@ -84,13 +85,17 @@ class Model:
         texts: Sequence[str],
         pairs: Sequence[str] | None = None,
         *,
+        places: Sequence[str] | None = None,
         batch_tokens: int = 8192,
     ) -> list[Prediction]:
         """Predict each text, or each pair of `texts[i]` and `pairs[i]`, in input order.
 
-        Raises `DataError` for an empty text, or when pairs are missing or not wanted.
+        `places` say in errors where each text comes from (default: `text 1`, …).
+
+        Raises `DataError` for a text without tokens, or when pairs are missing or not wanted,
+        `TypeError` for one text instead of a list.
         """
-        if isinstance(texts, str):
+        if isinstance(texts, str) or isinstance(pairs, str):
             raise TypeError("predict takes a list of texts, not one text")
         if (pairs is not None) != (self.kind == "pair"):
             wanted = "pairs of texts" if self.kind == "pair" else "single texts"
@@ -99,14 +104,21 @@ class Model:
             raise DataError(f"{len(texts)} texts but {len(pairs)} second texts")
         predictions: list[Prediction] = []
         for start in range(0, len(texts), _CHUNK):
-            stop = start + _CHUNK
-            seconds = [None] * len(texts[start:stop]) if pairs is None else pairs[start:stop]
-            chunk = zip(texts[start:stop], seconds, strict=True)
-            prepared = [self._prepare(text, pair) for text, pair in chunk]
+            prepared = []
+            for number in range(start, min(start + _CHUNK, len(texts))):
+                pair = None if pairs is None else pairs[number]
+                place = f"text {number + 1}" if places is None else places[number]
+                prepared.append(self._prepare(texts[number], pair, place=place))
             predictions += self._predict(prepared, batch_tokens=batch_tokens)
         return predictions
 
-    def _prepare(self, text: str, pair: str | None) -> _Prepared:
+    def _prepare(self, text: str, pair: str | None, *, place: str) -> _Prepared:
+        try:
+            return self._inject(text, pair)
+        except DataError as error:
+            raise DataError(f"{place}: {error}") from None
+
+    def _inject(self, text: str, pair: str | None) -> _Prepared:
         if not isinstance(self.task, Tagging):
             return _Prepared(self.inject(text, pair), text, (), ())
         if self._unit == "word":
@@ -176,7 +188,8 @@ def load(
     """Load what `kbert.train` wrote to `run`.
 
     `kg` names a graph to use instead of the recorded one. A graph that differs from the recorded
-    one raises `RunError` unless `allow_other_graph` is set; so does a folder that is not a run.
+    one raises `RunError` unless `allow_other_graph` is set; so does a folder that is not a run,
+    or one whose graph is not where it was (then `kg` says where it is now).
     """
     from kbert.nn.checkpoint import load_weights
     from kbert.nn.config import EncoderConfig
@@ -184,13 +197,13 @@ def load(
 
     folder = Path(run)
     record = RunRecord.read(folder)
-    store = graphs.load(
-        record.settings.kg if kg is None else kg,
-        on_error=record.settings.kg_on_error,
-        announce=announce,
-    )
-    if not allow_other_graph:
-        _check_graph(record.graph, store)
+    store = _load_graph(record, kg=kg, folder=folder, announce=announce)
+    if not allow_other_graph and store.fingerprint != record.graph.fingerprint:
+        raise RunError(
+            f"{folder}: the run was trained with the graph {record.graph.name} of"
+            f" {record.graph.triples} triples; {store.name} of {len(store)} triples is another one"
+            " (to use it all the same: --allow-other-graph, or allow_other_graph=True)"
+        )
     tokenizer = Tokenizer.from_pretrained(folder)
     task = make_task(record.task, record.labels)
     with torch.device("meta"):  # memory comes with the loaded weights
@@ -201,14 +214,17 @@ def load(
     return Model(network.to(device), inject=inject, task=task, kind=record.task, unit=record.unit)
 
 
-def _check_graph(recorded: GraphRecord, store: TripleStore) -> None:
-    if store.fingerprint == recorded.fingerprint:
-        return
-    raise RunError(
-        f"the run was trained with the graph {recorded.name} of {recorded.triples} triples;"
-        f" {store.name} of {len(store)} triples is another one (to use it all the same:"
-        " --allow-other-graph, or allow_other_graph=True)"
-    )
+def _load_graph(
+    record: RunRecord, *, kg: str | None, folder: Path, announce: Callable[[str], None] | None
+) -> TripleStore:
+    source, on_error = record.settings.kg if kg is None else kg, record.settings.kg_on_error
+    try:
+        return graphs.load(source, on_error=on_error, announce=announce)
+    except GraphError as error:
+        if kg is not None:
+            raise
+        hint = "say where it is with --kg, or kg=…"
+        raise RunError(f"{folder}: the graph it was trained with: {error} ({hint})") from None
 
 
 def _facts(tree: SentenceTree) -> Iterator[Triple]:

@@ -32,15 +32,20 @@ class FineTuning(lightning.LightningModule):
         *,
         learning_rate: float,
         weight_decay: float,
+        clip: float,
         warmup_steps: int,
         total_steps: int,
     ) -> None:
-        """Bind a network (encoder and head) to a task and a schedule, in optimiser steps."""
+        """Bind a network (encoder and head) to a task and a schedule, in optimiser steps.
+
+        `clip` is the largest norm of the gradient; 0 sets no limit.
+        """
         super().__init__()
         self.network = network
         self.task = task
         self._rate = learning_rate
         self._decay = weight_decay
+        self._clip = clip
         self._warmup = warmup_steps
         self._total = total_steps
         self._evaluated: Sequence[Encoded] = ()
@@ -65,6 +70,15 @@ class FineTuning(lightning.LightningModule):
         self.losses.append(value.detach())  # read once an epoch: reading waits for the device
         self.log("loss", value.detach(), prog_bar=True, batch_size=len(batch.examples))
         return value
+
+    def configure_gradient_clipping(self, *_: object, **__: object) -> None:
+        """Limit the gradient's norm.
+
+        Not left to Lightning, which refuses a fused optimiser in mixed precision: that is for the
+        sake of scaled losses, which bfloat16 does not need.
+        """
+        if self._clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
 
     def evaluate_on(self, encoded: Sequence[Encoded]) -> None:
         """Say which examples the coming evaluation is about."""

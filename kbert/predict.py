@@ -20,19 +20,23 @@ from kbert.errors import DataError
 if TYPE_CHECKING:
     from kbert.model import Model, Prediction
 
+_BOM = b"\xef\xbb\xbf"
+# JSON may hold them as they are, but some readers take them for the end of a line.
+_LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
 _CHUNK = 1024  # lines that are read before they are predicted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     return console.guard(lambda: _predict(options))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = console.Parser(
         prog="python -m kbert.predict",
         description="Predict labels or spans of texts with a trained run, as JSON lines.",
+        allow_abbrev=False,
     )
     parser.add_argument("run", metavar="RUN", help="the folder that kbert.train wrote")
     parser.add_argument("texts", metavar="TEXT", nargs="*", help="texts (default: standard input)")
@@ -61,8 +65,8 @@ def _predict(options: argparse.Namespace) -> None:
     )
     for place, lines in _chunks(_source(options)):
         for prediction in _checked(model, lines, place=place):
-            console.emit(json.dumps(as_json(prediction), ensure_ascii=False))
-        sys.stdout.flush()
+            text = json.dumps(as_json(prediction), ensure_ascii=False)
+            console.emit(text.translate(_LINE_ENDS))
 
 
 def _device(name: str) -> str:
@@ -93,6 +97,8 @@ def _source(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 def _lines(stream: Iterable[bytes], *, name: str) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(stream, start=1):
+        if number == 1:
+            line = line.removeprefix(_BOM)
         try:
             text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
         except UnicodeDecodeError as error:
@@ -116,7 +122,7 @@ def _checked(model: Model, lines: Sequence[str], *, place: Sequence[str]) -> lis
             raise DataError(f"{where}: the text is empty")
         texts.append(parts[0])
         pairs.append(parts[-1])
-    return model.predict(texts, pairs if model.kind == "pair" else None)
+    return model.predict(texts, pairs if model.kind == "pair" else None, places=place)
 
 
 def as_json(prediction: Prediction) -> dict[str, Any]:

@@ -77,18 +77,23 @@ class RunReport:
         }
 
     def table(self) -> str:
-        """Draw the final table for the terminal."""
-        rows = [("", "dev", "test")]
-        dev = self.epochs[self.best_epoch - 1].scores
-        for name in self.test or dev:
-            rows.append((name.replace("_", " "), _figure(dev, name), _figure(self.test, name)))
+        """Draw the final table for the terminal: a row a metric, a column a set that there is."""
+        scored = self._scored()
+        if not scored:
+            return "no dev or test set, so nothing was measured"
+        rows = [("", *scored)]
+        for name in self._metrics():
+            figures = (f"{scores[name]:.4f}" for scores in scored.values())
+            rows.append((name.replace("_", " "), *figures))
         if self.majority is not None:
-            rows.append(("majority label", "", f"{self.majority:.4f}"))
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        lines = [
-            f"{label:<{widths[0]}}  {dev_text:>{widths[1]}}  {test:>{widths[2]}}"
-            for label, dev_text, test in rows
-        ]
+            before = [""] * (len(scored) - 1)
+            rows.append(("majority label", *before, f"{self.majority:.4f}"))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = []
+        for row in rows:
+            cells = [row[0].ljust(widths[0])]
+            cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+            lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)
 
     def card(self) -> str:
@@ -109,14 +114,13 @@ class RunReport:
             f" {self.parameters:,} parameters in all. Graph: {graph}; at most"
             f" {settings.max_facts} facts a mention, order `{settings.selection}`.",
             "",
-            "| | " + " | ".join(name.replace("_", " ") for name in self._scored()) + " |",
-            "|---|" + "---|" * len(self._scored()),
         ]
-        dev = self.epochs[self.best_epoch - 1].scores
-        for split, scores in (("dev", dev), ("test", self.test)):
-            if scores:
-                cells = " | ".join(f"{scores[name]:.4f}" for name in self._scored())
-                lines.append(f"| {split} | {cells} |")
+        if names := self._metrics():
+            lines.append("| | " + " | ".join(name.replace("_", " ") for name in names) + " |")
+            lines.append("|---|" + "---|" * len(names))
+        for split, scores in self._scored().items():
+            cells = " | ".join(f"{scores[name]:.4f}" for name in names)
+            lines.append(f"| {split} | {cells} |")
         lines += ["", *self._notes(), "", "Labels: " + ", ".join(record.labels), ""]
         lines += ["```python", "import kbert", "", 'model = kbert.load("this folder")']
         lines += ['model.predict(["…"])', "```", ""]
@@ -124,13 +128,22 @@ class RunReport:
         lines[-1] += ", ".join(f"{k} {v}" for k, v in record.versions.items()) + "."
         return "\n".join(lines) + "\n"
 
-    def _scored(self) -> list[str]:
-        return list(self.test or self.epochs[self.best_epoch - 1].scores)
+    def _scored(self) -> dict[str, Mapping[str, float]]:
+        """Return the scores of the sets that there are."""
+        scored = {"dev": self.epochs[self.best_epoch - 1].scores, "test": self.test}
+        return {name: scores for name, scores in scored.items() if scores}
+
+    def _metrics(self) -> list[str]:
+        return list(next(iter(self._scored().values()), {}))
 
     def _notes(self) -> list[str]:
         length = self.record.settings.max_length
         notes = [f"- {split.summary(length)}" for split in self.splits]
-        notes.append(f"- best of {len(self.epochs)} epochs by dev {self.main}: {self.best_epoch}")
+        kept = f"- weights of epoch {self.best_epoch} of {len(self.epochs)}, "
+        measured = bool(self.epochs[self.best_epoch - 1].scores)
+        notes.append(
+            kept + (f"the best by dev {self.main}" if measured else "the last: no dev set")
+        )
         if self.majority is not None:
             notes.append(f"- the majority label of the test set alone gives {self.majority:.4f}")
         if self.overlap:
@@ -159,7 +172,3 @@ def hardware() -> str:
     if torch.cuda.is_available():
         text += f", {torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
     return text
-
-
-def _figure(scores: Mapping[str, float], name: str) -> str:
-    return f"{scores[name]:.4f}" if name in scores else "–"

@@ -76,7 +76,7 @@ class RunRecord:
                 raise RunError(
                     f"{file}: format {content['format']} is not the format {FORMAT} of this version"
                 )
-            return cls(
+            record = cls(
                 task=content["task"],
                 labels=tuple(content["labels"]),
                 unit=content["unit"],
@@ -84,12 +84,26 @@ class RunRecord:
                 settings=TrainSettings(**content["settings"]),
                 versions=content["versions"],
             )
-        except (ValueError, KeyError, TypeError, SettingsError) as error:
+        except OSError as error:
+            raise RunError(f"{file}: cannot be read: {error.strerror}") from None
+        except (KeyError, IndexError) as error:
+            raise RunError(f"{file}: damaged: {error} is missing") from None
+        except (ValueError, TypeError, RecursionError, SettingsError) as error:
             raise RunError(f"{file}: damaged: {error}") from None
+        if not record._consistent():
+            raise RunError(f"{file}: damaged: task, labels or unit are not what training writes")
+        return record
+
+    def _consistent(self) -> bool:
+        named = bool(self.labels) and all(isinstance(label, str) for label in self.labels)
+        return named and self.task == self.settings.task and self.unit in ("word", "character")
 
 
 def make_injector(settings: TrainSettings, store: TripleStore, tokenizer: Tokenizer) -> Injector:
-    """Build the injector that settings describe; training and prediction share it."""
+    """Build the injector that settings describe; training and prediction share it.
+
+    Raises `GraphError` for a relation that the graph does not have.
+    """
     return Injector(
         store,
         tokenizer,
@@ -115,11 +129,13 @@ def make_injector(settings: TrainSettings, store: TripleStore, tokenizer: Tokeni
 
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Refuse a run folder that is there already, or that cannot be made."""
-    if path.exists() and not overwrite:
+    with _as_run_error(path):
+        exists, is_run = path.exists(), (path / "run.json").is_file()
+        parent = next(folder for folder in path.resolve().parents if folder.exists())
+    if exists and not overwrite:
         raise RunError(f"{path}: exists already; choose another --output, or say --overwrite")
-    if path.exists() and not (path.is_dir() and (path / "run.json").is_file()):
+    if exists and not is_run:
         raise RunError(f"{path}: is not a run, so --overwrite does not replace it")
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise RunError(f"{path}: cannot be made: {parent} is not a folder that can be written to")
 
@@ -130,23 +146,46 @@ def new_run(path: Path, *, first: bool) -> Iterator[Path]:
 
     Processes of a distributed run share the folder; only the `first` makes and renames it.
     """
+    path = path.resolve()  # so that "." has a name too
     partial = path.with_name(path.name + ".partial")
     if first:
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        with _as_run_error(path):
+            partial.mkdir(parents=True)
     try:
         yield partial
         if first:
-            if path.exists():
-                old = path.with_name(path.name + ".old")
-                path.rename(old)
-                partial.rename(path)
-                shutil.rmtree(old)
-            else:
-                partial.rename(path)
+            with _as_run_error(path):
+                _put_in_place(partial, path)
     finally:
         if first:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def _put_in_place(partial: Path, path: Path) -> None:
+    if not path.exists():
+        partial.rename(path)
+        return
+    old = path.with_name(path.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)  # of a process that was killed between these lines
+    path.rename(old)
+    partial.rename(path)
+    shutil.rmtree(old)
+
+
+@contextmanager
+def _as_run_error(path: Path) -> Iterator[None]:
+    """Turn a refusal of the file system into a line for the user."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{path}: cannot be made: {error.strerror}") from None
+
+
+def write_report(folder: Path, *, metrics: Mapping[str, Any], card: str) -> None:
+    """Write `metrics.json` and the model card."""
+    write_json(folder / "metrics.json", metrics)
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def write_json(file: Path, content: Any) -> None:

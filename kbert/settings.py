@@ -1,26 +1,25 @@
 """Settings of a fine-tuning run: complete defaults, overridden by YAML, then by the command line.
 
 One frozen dataclass holds every setting: the command line (`kbert.flags`), recipes and the record
-in the run folder are made from its fields, so they cannot drift apart. An unknown key
-is an error that names the nearest known one. YAML is read by the safe loader: a recipe holds
-values, never code.
+in the run folder are made from its fields, so they cannot drift apart. A setting that exists is
+valid: types and ranges are checked when it is made. How a recipe is read stands in `kbert.recipes`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import re
+import reprlib
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from kbert.columns import Task
 from kbert.errors import SettingsError
+from kbert.recipes import read_recipe, write_recipe
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,8 +56,8 @@ class TrainSettings:
     feed_forward: int = 512
     dropout: float = 0.1
 
-    epochs: int = 5
-    batch_tokens: int = 4096
+    epochs: int = 10
+    batch_tokens: int = 2048
     learning_rate: float | None = None
     warmup: float = 0.1
     weight_decay: float = 0.01
@@ -105,10 +104,11 @@ class TrainSettings:
 
     def to_yaml(self) -> str:
         """Write a recipe that `--config` reads back to equal settings."""
-        import yaml
+        return write_recipe(self.to_mapping())
 
-        return str(yaml.safe_dump(self.to_mapping(), allow_unicode=True, sort_keys=False))
 
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+_POWER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")  # YAML 1.1 reads 2e-5 as text
 
 _RANGES: Mapping[str, tuple[float, float]] = {
     "max_facts": (0, 1000),
@@ -152,16 +152,20 @@ class Value:
             return self._choose(str(value) if isinstance(value, int) else value, choices)
         if typing.get_origin(self.kind) is tuple:
             if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
-                return tuple(value)
+                return tuple(self._text(text) for text in value)
             raise self._refuse("a list of texts", value)
         if self.kind is float and isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
-        if self.kind is float and isinstance(value, str) and re.fullmatch(r"[\d.]+e-?\d+", value):
-            return float(value)  # YAML 1.1 reads 2e-5 as text
+        if self.kind is float and isinstance(value, str) and _POWER.fullmatch(value):
+            return float(value)
         if type(value) is not self.kind:
-            raise self._refuse(
-                {int: "a whole number", bool: "true or false"}.get(self.kind, "a text"), value
-            )
+            raise self._refuse(_KINDS[self.kind], value)
+        return self._text(value) if isinstance(value, str) else value
+
+    def _text(self, value: str) -> str:
+        """Refuse what can be neither a file's name nor written down: bytes that are not UTF-8."""
+        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise self._refuse("a text in UTF-8", value)
         return value
 
     def _choose(self, value: Any, choices: Sequence[str]) -> Any:
@@ -170,7 +174,7 @@ class Value:
         return value
 
     def _refuse(self, wanted: str, value: Any) -> SettingsError:
-        return SettingsError(f"{flag(self.name)} must be {wanted}, was {value!r}")
+        return SettingsError(f"{flag(self.name)} must be {wanted}, was {reprlib.repr(value)}")
 
 
 def flag(name: str) -> str:
@@ -181,48 +185,7 @@ def flag(name: str) -> str:
 def settings_from(
     path: str | os.PathLike[str] | None, overrides: Mapping[str, Any]
 ) -> TrainSettings:
-    """Merge defaults, a YAML recipe and overrides, in this order."""
-    values = {} if path is None else read_recipe(path)
-    return TrainSettings(**{**values, **overrides})
-
-
-def read_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a YAML recipe. `${NAME}` in a text is the environment variable NAME.
-
-    Raises `SettingsError`, with the line where there is one, for anything but known keys.
-    """
-    import yaml
-
-    try:
-        content = yaml.safe_load(Path(path).read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: not UTF-8 at byte {error.start}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else f"{path}"
-        raise SettingsError(f"{place}: not YAML: {getattr(error, 'problem', error)}") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path}: a recipe is a list of `key: value` lines")
+    """Merge defaults, a YAML recipe and overrides, in this order. Raises `SettingsError`."""
     known = [field.name for field in dataclasses.fields(TrainSettings)]
-    for key in content:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise SettingsError(f"{path}: unknown setting {key!r}{hint}")
-    return {key: _expand(value, path) for key, value in content.items()}
-
-
-def _expand(value: Any, path: str | os.PathLike[str]) -> Any:
-    if not isinstance(value, str):
-        return value
-
-    def lookup(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
-            raise SettingsError(f"{path}: the environment variable {match[1]} is not set")
-        return os.environ[match[1]]
-
-    return re.sub(r"\$\{(\w+)\}", lookup, value)
+    values = {} if path is None else read_recipe(path, known=known)
+    return TrainSettings(**{**values, **overrides})

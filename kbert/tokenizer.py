@@ -54,6 +54,7 @@ class Tokenizer:
             raise CheckpointError(f"the vocabulary lacks the special tokens {' '.join(missing)}")
         numbers = [number for number in ids.values() if number is not None]
         self.pad_id, self.unknown_id, self.cls_id, self.sep_id, self.mask_id = numbers
+        self._placed = frozenset(numbers) - {self.unknown_id}
         self._fragments = _fragments() if _sets_characters_apart(specification) else None
         self._characters = _Characters(self._library)
         self._words: dict[str, Encoding] = {}
@@ -103,6 +104,7 @@ class Tokenizer:
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike[str]) -> Tokenizer:
         """Read the tokeniser of a model folder or hub id: `tokenizer.json`, else `vocab.txt`."""
+        from kbert.nn.folder import read_json
         from kbert.nn.hub import resolve
 
         folder = resolve(source)
@@ -111,13 +113,9 @@ class Tokenizer:
         if not (folder / "vocab.txt").is_file():
             raise CheckpointError(f"{folder}: holds neither tokenizer.json nor vocab.txt")
         settings = folder / "tokenizer_config.json"
-        try:
-            lowercase = json.loads(_read_text(settings)) if settings.is_file() else {}
-        except json.JSONDecodeError as error:
-            raise CheckpointError(f"{settings}: not JSON: {error}") from None
-        return cls.from_vocab(
-            folder / "vocab.txt", lowercase=bool(lowercase.get("do_lower_case", True))
-        )
+        entries = read_json(settings) if settings.is_file() else {}
+        lowercase = bool(entries.get("do_lower_case", True))
+        return cls.from_vocab(folder / "vocab.txt", lowercase=lowercase)
 
     @classmethod
     def train(
@@ -215,8 +213,10 @@ class Tokenizer:
             encoding = self._library.encode(text, add_special_tokens=False)
         except (TypeError, UnicodeEncodeError):
             raise DataError("the text holds a lone surrogate, which is not a character") from None
-        offsets = encoding.offsets
-        return Encoding(encoding.ids, [start for start, _ in offsets], [end for _, end in offsets])
+        ids, offsets = encoding.ids, encoding.offsets
+        if not self._placed.isdisjoint(ids):  # a pre-tokeniser that leaves `[SEP]` in one word
+            ids = [self.unknown_id if number in self._placed else number for number in ids]
+        return Encoding(ids, [start for start, _ in offsets], [end for _, end in offsets])
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write `vocab.txt`, `tokenizer.json` and `tokenizer_config.json` as `transformers` does.

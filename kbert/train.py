@@ -6,27 +6,18 @@ epoch; test the best weights; write the run folder whole. `--help` needs no torc
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from kbert import console
 from kbert.flags import add_flags
 from kbert.settings import settings_from
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose mistakes are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where the flags are listed."""
-        self.exit(2, f"error: {message} (see python -m kbert.train --help)\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    parser = Parser(
+    parser = console.Parser(
         prog="python -m kbert.train",
         description="Fine-tune a BERT encoder that knows a knowledge graph (K-BERT).",
         allow_abbrev=False,

@@ -7,9 +7,11 @@ on the number of processes' luck. The rest of the framework runs without this fi
 from __future__ import annotations
 
 import logging
+import signal
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,18 +19,23 @@ from typing import TYPE_CHECKING, Any
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback, TQDMProgressBar
-from torch.utils.data import DataLoader, Dataset
 
 from kbert import console
-from kbert.batch import plan_batches
 from kbert.errors import SettingsError
 from kbert.module import FineTuning
-from kbert.tasks import Encoded, LabelledBatch, Task, collate
+from kbert.plans import Plan, Share, Steps, evaluation_plan, padding_share, training_plan
 
 if TYPE_CHECKING:
-    from kbert.settings import TrainSettings
+    from torch.utils.data import DataLoader
 
-_EVALUATION_FACTOR = 2  # no gradients are kept, so twice the tokens fit
+    from kbert.settings import TrainSettings
+    from kbert.tasks import Encoded, LabelledBatch, Task
+
+_ADVICE = (
+    ".*does not have many workers.*",
+    ".*LeafSpec.*is deprecated.*",
+    "Total length of `list` across ranks is zero.*",  # no dev set; this is said elsewhere
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +46,6 @@ class Epoch:
     loss: float
     scores: dict[str, float]
     seconds: float
-
-
-class Steps(Dataset[LabelledBatch]):
-    """The batches of a plan; item i is a whole batch."""
-
-    def __init__(
-        self,
-        encoded: Sequence[Encoded],
-        plan: Sequence[tuple[int, ...]],
-        *,
-        task: Task,
-        pad_id: int,
-    ) -> None:
-        """Bind examples to a plan."""
-        self._encoded = encoded
-        self._plan = plan
-        self._task = task
-        self._pad_id = pad_id
-
-    def __len__(self) -> int:
-        """Count the batches."""
-        return len(self._plan)
-
-    def __getitem__(self, index: int) -> LabelledBatch:
-        """Collate batch `index`."""
-        examples = self._plan[index]
-        chosen = [self._encoded[example] for example in examples]
-        return collate(self._task, chosen, examples, pad_id=self._pad_id)
 
 
 class Loop:
@@ -81,7 +60,7 @@ class Loop:
         folder: Path,
         save: Callable[[], None],
     ) -> None:
-        """Bind settings; `save` writes the network's weights where `restore` of `fit` reads."""
+        """Bind settings; `save` writes the network's weights as they are when it is called."""
         self.settings = settings
         self.task = task
         self.pad_id = pad_id
@@ -98,7 +77,10 @@ class Loop:
         *,
         learning_rate: float,
     ) -> FineTuning:
-        """Train on `train`; after each epoch evaluate on `dev` and keep the best (or the last)."""
+        """Train on `train`; after each epoch evaluate on `dev` and save if it is the best so far.
+
+        Without `dev` each epoch is saved. The module is left with the weights of the last epoch.
+        """
         plans = [self._plan(train, epoch) for epoch in range(self.settings.epochs)]
         total = sum(map(len, plans))
         module = FineTuning(
@@ -106,21 +88,22 @@ class Loop:
             self.task,
             learning_rate=learning_rate,
             weight_decay=self.settings.weight_decay,
+            clip=self.settings.clip,
             warmup_steps=round(total * self.settings.warmup),
             total_steps=total,
         )
         module.evaluate_on(dev)
         data = _Data(self, train, plans, dev)
         self._trainer.callbacks.append(_Watch(self, has_dev=bool(dev)))  # type: ignore[attr-defined]
-        self._trainer.fit(module, datamodule=data)
-        if self._trainer.interrupted:
-            raise KeyboardInterrupt
+        with _as_guest(self._trainer):
+            self._trainer.fit(module, datamodule=data)
         return module
 
     def evaluate(self, module: FineTuning, encoded: Sequence[Encoded]) -> dict[str, float]:
         """Score the module on examples, over all processes."""
         module.evaluate_on(encoded)
-        self._trainer.test(module, dataloaders=self.evaluation(encoded), verbose=False)
+        with _as_guest(self._trainer):
+            self._trainer.test(module, dataloaders=self.evaluation(encoded), verbose=False)
         return module.scores
 
     def barrier(self) -> None:
@@ -133,10 +116,11 @@ class Loop:
 
     def padding_share(self, encoded: Sequence[Encoded]) -> float:
         """Say which share of an epoch's token slots is padding (of this process), 0 to 1."""
-        lengths = _lengths(encoded)
-        plan = self._plan(encoded, epoch=0)
-        slots = sum(len(batch) * max(lengths[i] for i in batch) for batch in plan)
-        return 1.0 - sum(lengths[i] for batch in plan for i in batch) / slots
+        return padding_share(encoded, self._plan(encoded, epoch=0))
+
+    def evaluation_padding_share(self, encoded: Sequence[Encoded]) -> float:
+        """Say which share of an evaluation's token slots is padding (of this process), 0 to 1."""
+        return padding_share(encoded, self._evaluation_plan(encoded))
 
     @property
     def rank(self) -> int:
@@ -154,39 +138,31 @@ class Loop:
         """Whether this process is the one that writes."""
         return bool(self._trainer.is_global_zero)
 
-    def _plan(self, encoded: Sequence[Encoded], epoch: int) -> list[tuple[int, ...]]:
-        """Plan this process's batches of an epoch; all processes have equally many.
+    def _plan(self, encoded: Sequence[Encoded], epoch: int) -> Plan:
+        return training_plan(
+            encoded,
+            max_tokens=self.settings.batch_tokens,
+            seed=self.settings.seed,
+            epoch=epoch,
+            share=self._share,
+        )
 
-        Where batches do not divide evenly the first ones are taken twice: nothing is left out.
-        """
-        seed = (self.settings.seed << 32) + epoch
-        plan = plan_batches(_lengths(encoded), max_tokens=self.settings.batch_tokens, seed=seed)
-        world, rank = self._trainer.world_size, self._trainer.global_rank
-        plan += (plan * world)[: -len(plan) % world]
-        return plan[rank::world]
+    def _evaluation_plan(self, encoded: Sequence[Encoded]) -> Plan:
+        tokens = self.settings.batch_tokens
+        return evaluation_plan(encoded, max_tokens=tokens, share=self._share)
 
-    def training(
-        self, encoded: Sequence[Encoded], plan: Sequence[tuple[int, ...]]
-    ) -> DataLoader[LabelledBatch]:
+    @property
+    def _share(self) -> Share:
+        return Share(self._trainer.global_rank, self._trainer.world_size)
+
+    def training(self, encoded: Sequence[Encoded], plan: Plan) -> DataLoader[LabelledBatch]:
         """Load the batches of a plan in its order."""
         steps = Steps(encoded, plan, task=self.task, pad_id=self.pad_id)
-        return DataLoader(steps, batch_size=None, num_workers=self.settings.workers)
+        return steps.loader(workers=self.settings.workers)
 
     def evaluation(self, encoded: Sequence[Encoded]) -> DataLoader[LabelledBatch]:
-        """Load this process's share of the examples, in batches sorted by length.
-
-        Every process needs a batch (Lightning refuses an empty share), so where there are fewer
-        examples than processes one is predicted twice; predictions are kept by example.
-        """
-        world, rank = self._trainer.world_size, self._trainer.global_rank
-        mine = range(len(encoded))[rank::world] or range(1)
-        lengths = _lengths(encoded)
-        plan = plan_batches(
-            [lengths[example] for example in mine],
-            max_tokens=self.settings.batch_tokens * _EVALUATION_FACTOR,
-            seed=None,
-        )
-        return self.training(encoded, [tuple(mine[i] for i in batch) for batch in plan])
+        """Load this process's share of the examples, in batches sorted by length."""
+        return self.training(encoded, self._evaluation_plan(encoded))
 
 
 class _Data(lightning.LightningDataModule):
@@ -196,7 +172,7 @@ class _Data(lightning.LightningDataModule):
         self,
         loop: Loop,
         train: Sequence[Encoded],
-        plans: Sequence[Sequence[tuple[int, ...]]],
+        plans: Sequence[Plan],
         dev: Sequence[Encoded],
     ) -> None:
         super().__init__()
@@ -258,30 +234,51 @@ def check_devices(settings: TrainSettings) -> None:
 
 
 def _lightning(settings: TrainSettings, *, folder: Path) -> lightning.Trainer:
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
     use_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
     interactive = console.speaks() and console.interactive()
-    return lightning.Trainer(
-        accelerator="gpu" if use_gpu else "cpu",
-        devices=settings.devices,
-        strategy="ddp" if settings.devices > 1 else "auto",
-        precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
-        max_epochs=settings.epochs,
-        gradient_clip_val=settings.clip or None,
-        reload_dataloaders_every_n_epochs=1,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=interactive,
-        callbacks=[TQDMProgressBar(leave=False)] if interactive else [],
-        default_root_dir=folder,
-    )
+    with _quiet():
+        return lightning.Trainer(
+            accelerator="gpu" if use_gpu else "cpu",
+            devices=settings.devices,
+            strategy="ddp" if settings.devices > 1 else "auto",
+            precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
+            max_epochs=settings.epochs,
+            reload_dataloaders_every_n_epochs=1,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=interactive,
+            callbacks=[TQDMProgressBar(leave=False)] if interactive else [],
+            default_root_dir=folder,
+        )
 
 
-def _lengths(encoded: Sequence[Encoded]) -> list[int]:
-    return [example.array.shape[1] for example in encoded]
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back Lightning's advice, and nothing else; levels and filters are then as before."""
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for message in _ADVICE:
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _as_guest(trainer: lightning.Trainer) -> Iterator[None]:
+    """Let Lightning run, and an interrupt be one: it would end the process, and ignore the next."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with _quiet():
+            yield
+    except SystemExit:
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None

@@ -1,0 +1,218 @@
+"""How many real tokens a second fine-tuning trains on, against the original's way of padding.
+
+A step is forward, backward, clipping and AdamW, from encoded sentences in memory. Ours plans
+batches of like length under a token budget, as `kbert.train` does; the peers (see
+`benchmarks.contenders`) are transformers' BERT with 32 sentences padded to 256. Same sizes,
+starting weights, precision, optimiser and dropout. In every round each trains on the same
+sentences, in turns. Padding never counts as a token; injected facts do. Writes
+`results/finetune_step.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from benchmarks.contenders import OURS, Contender, contenders
+from benchmarks.data import data_folder, labelled_texts, part_of
+from benchmarks.report import RESULTS, Spread, environment, ratios, table, write_result
+from graphs import TripleStore
+from kbert import console
+from kbert.errors import SettingsError
+from kbert.inject import Injector
+from kbert.nn import Classifier, Encoder, EncoderConfig
+from kbert.tokenizer import Tokenizer
+
+LENGTH: Final = 256
+PRECISIONS: Final = ("fp32", "bf16")
+SIZES: Final = {"layers": 4, "width": 256, "heads": 4, "feed_forward": 1024}
+QUICK: Final = {"layers": 1, "width": 32, "heads": 2, "feed_forward": 64, "sentences": 16}
+
+
+def prepare(
+    texts: Sequence[str],
+    store: TripleStore,
+    *,
+    tokenizer: Tokenizer,
+    sizes: Mapping[str, int],
+    batch_tokens: int,
+    device: str,
+) -> list[Contender]:
+    """Inject facts into texts and make the ways to train a fresh encoder of these sizes."""
+    inject = Injector(store, tokenizer, max_length=LENGTH)
+    bare = Injector(store, tokenizer, max_length=LENGTH, max_facts=0)
+    config = EncoderConfig(vocab_size=len(tokenizer), pad_id=tokenizer.pad_id, **sizes)
+    generator = torch.Generator().manual_seed(1)
+    network = Classifier(Encoder(config, generator=generator), 2, generator=generator)
+    return contenders(
+        network.to(device),
+        list(map(inject, texts)),
+        list(map(bare, texts)),
+        batch_tokens=batch_tokens,
+        length=LENGTH,
+        pad_id=tokenizer.pad_id,
+    )
+
+
+class Trainer:
+    """Trains one contender in one precision, with an optimiser of its own."""
+
+    def __init__(self, way: Contender, labels: Tensor, *, precision: str) -> None:
+        """Make AdamW as `kbert.train` does: fused, no decay on biases and norms."""
+        weights = list(way.network.parameters())
+        groups = [
+            {"params": [p for p in weights if p.ndim > 1], "weight_decay": 0.01},
+            {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        self._way, self._labels = way, labels
+        self._bf16 = precision == "bf16"
+        self._optimiser = torch.optim.AdamW(groups, lr=1e-4, fused=True)
+
+    def train(self, *, limit: int | None = None) -> float:
+        """Take the steps of one round, or the first few; return the seconds."""
+        way, device = self._way, self._labels.device.type
+        way.network.train()
+        start = time.perf_counter()
+        for rows in way.steps[:limit]:
+            self._optimiser.zero_grad(set_to_none=True)
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=self._bf16):
+                logits = way.logits(way.network, rows)
+            loss = cross_entropy(logits.float(), self._labels[list(rows)])
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(way.network.parameters(), 1.0)
+            self._optimiser.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+
+def measure(
+    ways: Sequence[Contender], labels: Tensor, *, precision: str, rounds: int
+) -> dict[str, list[float]]:
+    """Return the seconds of each round for each way; they take turns, in rotating order."""
+    trainers = {way.name: Trainer(way, labels, precision=precision) for way in ways}
+    for trainer in trainers.values():
+        trainer.train(limit=2)
+    seconds: dict[str, list[float]] = {name: [] for name in trainers}
+    names = list(trainers)
+    for number in range(rounds):
+        shift = number % len(names)
+        for name in (*names[shift:], *names[:shift]):
+            seconds[name].append(trainers[name].train())
+    return seconds
+
+
+def summary(ways: Sequence[Contender], seconds: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Turn seconds into rates, and into ratios of real tokens a second, round by round."""
+    rates = {way.name: [way.tokens / took for took in seconds[way.name]] for way in ways}
+    sentences = sum(map(len, ways[0].steps))
+    return {
+        "tokens_per_second": {name: Spread.of(values) for name, values in rates.items()},
+        "sentences_per_second": {
+            way.name: Spread.of([sentences / took for took in seconds[way.name]]) for way in ways
+        },
+        "times": {name: ratios(rates[OURS], rates[name]) for name in rates if name != OURS},
+    }
+
+
+def _print(precision: str, result: Mapping[str, Any], ways: Sequence[Contender]) -> None:
+    rows = [(precision, "real tokens/s", "sentences/s", "padding", "ours is faster by")]
+    for way in ways:
+        times = result["times"].get(way.name)
+        rows.append(
+            (
+                way.name,
+                result["tokens_per_second"][way.name].text(".0f"),
+                result["sentences_per_second"][way.name].text(".1f"),
+                f"{way.padding_share:.1%}",
+                "" if times is None else times.text(),
+            )
+        )
+    print(table(rows) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.finetune_step", description=__doc__)
+    for name, default, text in (
+        *((name, default, "size of the encoder") for name, default in SIZES.items()),
+        ("batch_tokens", 4096, "token slots of a batch of ours"),
+        ("sentences", 320, "sentences a round"),
+        ("rounds", 5, "rounds"),
+        ("threads", torch.get_num_threads(), "CPU threads"),
+    ):
+        flag = "--" + name.replace("_", "-")
+        parser.add_argument(flag, type=int, default=default, help=f"{text} ({default})")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--quick", action="store_true", help="a trial: tiny sizes, one round")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; return the exit status."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(given)
+    if options.quick:
+        vars(options).update(QUICK, rounds=1, batch_tokens=1024)
+    return console.guard(lambda: _run(options, given))
+
+
+def _run(options: argparse.Namespace, given: Sequence[str]) -> None:
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("--device cuda: this machine has no GPU that torch can use")
+    data = data_folder()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(1)
+    examples = labelled_texts(part_of(data, "zh/chnsenticorp"))
+    chosen = random.Random(1).sample(examples, min(options.sentences, len(examples)))
+    labels = torch.tensor([int(example.label == "1") for example in chosen], device=options.device)
+    tokenizer = Tokenizer.from_vocab(part_of(data, "vocab/google_zh_vocab.txt"))
+    sizes = {name: getattr(options, name) for name in SIZES}
+    ways = prepare(
+        [example.text for example in chosen],
+        TripleStore.open(part_of(data, "kg/HowNet.spo"), name="HowNet"),
+        tokenizer=tokenizer,
+        sizes=sizes,
+        batch_tokens=options.batch_tokens,
+        device=options.device,
+    )
+    content: dict[str, Any] = {
+        "environment": environment("finetune_step", given),
+        "device": options.device,
+        "sizes": {**sizes, "vocabulary": len(tokenizer)},
+        "parameters": sum(p.numel() for p in ways[0].network.parameters()),
+        "sentences": len(chosen),
+        "rounds": options.rounds,
+        "batch_tokens": options.batch_tokens,
+        "ways": {way.name: _shape(way) for way in ways},
+        "precisions": {},
+    }
+    name = "finetune_step-quick" if options.quick else "finetune_step"
+    for precision in PRECISIONS:
+        seconds = measure(ways, labels, precision=precision, rounds=options.rounds)
+        content["precisions"][precision] = summary(ways, seconds)
+        _print(precision, content["precisions"][precision], ways)
+        write_result(name, content, folder=options.results)
+    print(f"wrote {name}.json")
+
+
+def _shape(way: Contender) -> dict[str, Any]:
+    return {
+        "real_tokens": way.tokens,
+        "token_slots": way.slots,
+        "padding_share": way.padding_share,
+        "steps": len(way.steps),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""From settings to parts: the graph, the labelled data, the encoder with its tokeniser.
+
+Settings go no further than here and `kbert.run.make_injector`; the parts take plain values. Each
+part says in a line what it is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+from itertools import islice
+from typing import TypeAlias
+
+import torch
+
+import graphs
+from graphs import TripleStore
+from kbert import console
+from kbert.data import Columns, load_splits
+from kbert.errors import SettingsError
+from kbert.examples import Splits, TaggedExample, TextExample
+from kbert.nn import Encoder, EncoderConfig
+from kbert.settings import TrainSettings
+from kbert.tokenizer import Tokenizer
+
+Data: TypeAlias = Splits[TextExample] | Splits[TaggedExample]
+_TRIPLES_FOR_VOCABULARY = 200_000  # a learnt vocabulary reads this many triples of the graph
+
+
+def load_graph(settings: TrainSettings) -> TripleStore:
+    """Load the graph that settings name, and say what it holds."""
+    store = graphs.load(settings.kg, on_error=settings.kg_on_error, announce=console.say)
+    console.say(
+        f"graph: {store.name}, {len(store)} triples, {len(store.heads)} entities with facts,"
+        f" {store.duplicates} duplicate lines left out"
+    )
+    return store
+
+
+def load_data(settings: TrainSettings) -> Data:
+    """Read the labelled splits that settings name; `sample` is the packaged task."""
+    source = settings.data
+    if source == "sample":
+        if settings.task != "classification":
+            raise SettingsError("the packaged sample is a classification task; name your --data")
+        source = str(resources.files("kbert.sample"))
+        console.say("data: the packaged sample, a demonstration (name your own with --data)")
+    else:
+        console.say(f"data: reading {source}")  # from the hub this takes its time
+    return load_splits(
+        source,
+        task=settings.task,
+        columns=Columns(settings.text_column, settings.pair_column, settings.label_column),
+        config=settings.data_config,
+        announce=console.say,
+    )
+
+
+def make_encoder(
+    settings: TrainSettings, splits: Data, store: TripleStore, *, generator: torch.Generator
+) -> tuple[Encoder, Tokenizer]:
+    """Load the pre-trained encoder and its tokeniser, or make a small one from scratch.
+
+    Raises `KbertError` where these two, or the settings, do not fit together.
+    """
+    if settings.init != "none":
+        return _pretrained(settings, generator=generator)
+    tokenizer = _tokenizer(settings, splits, store)
+    config = EncoderConfig(
+        vocab_size=len(tokenizer),
+        width=settings.width,
+        layers=settings.layers,
+        heads=settings.heads,
+        feed_forward=settings.feed_forward,
+        max_positions=max(512, settings.max_length),
+        dropout=settings.dropout,
+        attention_dropout=settings.dropout,
+        pad_id=tokenizer.pad_id,
+    )
+    return Encoder(config, generator=generator), tokenizer
+
+
+def _pretrained(
+    settings: TrainSettings, *, generator: torch.Generator
+) -> tuple[Encoder, Tokenizer]:
+    source = settings.init
+    console.say(f"encoder: reading {source}")
+    encoder = Encoder.from_pretrained(source, add_pooler=True, generator=generator)
+    tokenizer = Tokenizer.from_pretrained(source)
+    config = encoder.config
+    if settings.max_length > config.max_positions:
+        raise SettingsError(
+            f"--max-length {settings.max_length}: {source} has only"
+            f" {config.max_positions} positions"
+        )
+    if len(tokenizer) > config.vocab_size:
+        raise SettingsError(
+            f"--init {source}: its vocabulary has {len(tokenizer)} pieces, but its encoder"
+            f" {config.vocab_size}; these files do not belong together"
+        )
+    if settings.task == "pair" and config.segment_types < 2:
+        raise SettingsError(f"--task pair: {source} knows one segment only, a pair needs two")
+    return encoder, tokenizer
+
+
+def _tokenizer(settings: TrainSettings, splits: Data, store: TripleStore) -> Tokenizer:
+    if settings.vocab is not None:
+        return Tokenizer.from_vocab(settings.vocab, lowercase=not settings.cased)
+    tokenizer = Tokenizer.train(_vocabulary_texts(splits, store), lowercase=not settings.cased)
+    console.say(f"vocabulary: {len(tokenizer)} pieces learnt from the training texts and graph")
+    return tokenizer
+
+
+def _vocabulary_texts(splits: Data, store: TripleStore) -> Iterator[str]:
+    for example in splits.train:
+        if isinstance(example, TaggedExample):
+            yield " ".join(example.words)
+        else:
+            yield example.text
+            yield example.pair or ""
+    for triple in islice(store, _TRIPLES_FOR_VOCABULARY):
+        yield " ".join(triple)

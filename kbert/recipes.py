@@ -1,0 +1,102 @@
+"""Recipes: settings in a YAML file, read strictly and written so that they read back the same.
+
+A recipe is one mapping of known keys to values. The safe loader makes it, so a recipe holds values
+and never code. `${NAME}` in a text is the environment variable NAME; `$${` stands for `${` itself.
+What the values must be is decided in `kbert.settings`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from kbert.errors import SettingsError
+
+if TYPE_CHECKING:
+    import yaml
+
+_VARIABLE: Final = re.compile(r"\$(\$\{)|\$\{(\w+)\}")
+
+
+def read_recipe(path: str | os.PathLike[str], *, known: Sequence[str]) -> dict[str, Any]:
+    """Read a recipe whose keys are among `known`.
+
+    Raises `SettingsError`, with the line where there is one, for anything else.
+    """
+    import yaml
+
+    try:
+        loader = yaml.SafeLoader(Path(path).read_bytes().decode("utf-8"))
+        node = loader.get_single_node()
+        if node is None:
+            return {}
+        _check_keys(node, path=path, known=known)
+        content: dict[str, Any] = loader.construct_document(node)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: not UTF-8 at byte {error.start}") from None
+    except yaml.YAMLError as error:
+        raise _not_yaml(error, path=path) from None
+    except (ValueError, RecursionError) as error:  # of dates and numbers that are none
+        raise SettingsError(f"{path}: not YAML: {error}") from None
+    return {key: _expand(value, path=path) for key, value in content.items()}
+
+
+def write_recipe(values: Mapping[str, Any]) -> str:
+    """Spell values as a recipe that `read_recipe` reads back equal."""
+    import yaml
+
+    escaped = {key: _escape(value) for key, value in values.items()}
+    return str(yaml.safe_dump(escaped, allow_unicode=True, sort_keys=False))
+
+
+def _check_keys(node: yaml.Node, *, path: str | os.PathLike[str], known: Sequence[str]) -> None:
+    """Refuse keys that are not known, and those that stand twice, by their lines."""
+    import yaml
+
+    if not isinstance(node, yaml.MappingNode):
+        raise SettingsError(f"{path}: a recipe is a list of `key: value` lines")
+    seen: dict[str, int] = {}
+    for key, _ in node.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"{path}:{line}: unknown setting {name!r}{hint}")
+        if name in seen:
+            raise SettingsError(f"{path}:{line}: {name} stands in line {seen[name]} already")
+        seen[name] = line
+
+
+def _not_yaml(error: yaml.YAMLError, *, path: str | os.PathLike[str]) -> SettingsError:
+    mark = getattr(error, "problem_mark", None)
+    place = f"{path}:{mark.line + 1}" if mark else f"{path}"
+    reason = getattr(error, "problem", None) or " ".join(str(error).split())
+    return SettingsError(f"{place}: not YAML: {reason}")
+
+
+def _expand(value: Any, *, path: str | os.PathLike[str]) -> Any:
+    if isinstance(value, list):
+        return [_expand(item, path=path) if isinstance(item, str) else item for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def lookup(match: re.Match[str]) -> str:
+        if match[1]:
+            return match[1]
+        if match[2] not in os.environ:
+            raise SettingsError(f"{path}: the environment variable {match[2]} is not set")
+        return os.environ[match[2]]
+
+    return _VARIABLE.sub(lookup, value)
+
+
+def _escape(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_escape(item) for item in value]
+    return value.replace("${", "$${") if isinstance(value, str) else value
