@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -59,8 +58,8 @@ def guard(command: Callable[[], None]) -> int:
     """Run a command and turn users' mistakes into one line; return the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
-    # Without a network it logs each of its retries; the error that follows says it once.
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    # Without a network the hub's library warns at each retry; the error that follows says it once.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     try:
         command()
     except (KbertError, GraphError) as error:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from kbert import console
 from kbert.train import main
 
 Runs = Callable[[str], Path]
@@ -353,6 +354,44 @@ def test_a_hub_id_without_network(place: Place, monkeypatch: pytest.MonkeyPatch)
     assert message.startswith("owner/name: not a file or folder, and cannot be read from the hub: ")
     message = place.refusal("--init", "owner/name")
     assert message.startswith("owner/name: no such folder here, and the hub did not give it ")
+
+
+def test_the_hub_does_not_talk_about_its_retries() -> None:
+    """It sets its level when it is first imported, so a process of its own is needed."""
+    code = (
+        "import logging; from kbert.console import guard; guard(lambda: None)\n"
+        "from huggingface_hub import snapshot_download\n"
+        "assert logging.getLogger('huggingface_hub').getEffectiveLevel() == logging.ERROR"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "HF_HUB_VERBOSITY"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+class Closed:
+    """A stream whose reader went away."""
+
+    def write(self, text: str) -> None:
+        raise BrokenPipeError
+
+
+def test_talk_that_nobody_reads_does_not_end_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Closed())
+    done: list[bool] = []
+
+    def work() -> None:
+        console.say("epoch 1")
+        done.append(True)
+
+    assert console.guard(work) == 0 and done
+
+
+def test_a_defect_keeps_its_traceback() -> None:
+    def defect() -> None:
+        raise BrokenPipeError("of a worker, not of our output")
+
+    with pytest.raises(BrokenPipeError):
+        console.guard(defect)
 
 
 def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
