@@ -12,11 +12,13 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn, TypeVar
 
 from graphs.errors import GraphError
 from kbert.errors import KbertError
+
+Item = TypeVar("Item")
 
 
 class Parser(argparse.ArgumentParser):
@@ -71,6 +73,16 @@ def guard(command: Callable[[], None]) -> int:
     except ReaderGone:  # what is left in the buffer has to go somewhere when Python ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def progress(items: Sequence[Item], *, about: str) -> Iterable[Item]:
+    """Go through items under a progress bar with an ETA, if a person watches."""
+    if not (speaks() and interactive()):
+        return items
+    from tqdm import tqdm
+
+    bar: Iterable[Item] = tqdm(items, desc=about, leave=False)
+    return bar
 
 
 def interactive() -> bool:

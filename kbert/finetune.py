@@ -75,9 +75,16 @@ def _prepare(settings: TrainSettings) -> _Prepared:
     task = make_task(settings.task, label_names(splits))
     encoder, tokenizer = make_encoder(settings, splits, store, generator=generator)
     inject = make_injector(settings, store, tokenizer)
-    parts = {"train": splits.train, "dev": splits.dev, "test": splits.test}
+    parts: dict[str, Sequence[TextExample | TaggedExample]] = {
+        "train": splits.train,
+        "dev": splits.dev,
+        "test": splits.test,
+    }
     encoded = {
-        name: [task.encode(example, inject) for example in examples]
+        name: [
+            task.encode(example, inject)
+            for example in console.progress(examples, about=f"injecting facts into {name}")
+        ]
         for name, examples in parts.items()
     }
     reports = [_split_report(name, examples) for name, examples in encoded.items()]

@@ -17,18 +17,22 @@ import json
 import os
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable
-from itertools import repeat
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tokenizers import Tokenizer as Library
-from tokenizers import models, normalizers, pre_tokenizers, trainers
+from tokenizers import models
 
 from kbert.errors import CheckpointError, DataError
+from kbert.vocabulary import (
+    SPECIALS,
+    bert_library,
+    learn_vocabulary,
+    read_text,
+    read_vocabulary,
+)
 
-SPECIALS: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _REMEMBERED: Final = 1 << 17  # fragments kept; a bound, so that endless text cannot fill memory
 
 
@@ -65,12 +69,7 @@ class Tokenizer:
 
         Raises `CheckpointError` for a missing file, bad UTF-8, duplicates or absent specials.
         """
-        vocabulary: dict[str, int] = {}
-        for number, piece in enumerate(_read_text(Path(path)).removesuffix("\n").split("\n")):
-            piece = piece.removesuffix("\r")
-            if piece in vocabulary:
-                raise CheckpointError(f"{path}:{number + 1}: {piece!r} stands twice")
-            vocabulary[piece] = number
+        vocabulary = read_vocabulary(Path(path))
         try:
             return cls._from_vocabulary(vocabulary, lowercase=lowercase)
         except CheckpointError as error:
@@ -83,7 +82,7 @@ class Tokenizer:
         Its added tokens and post-processor are left out: special tokens are placed by us alone.
         """
         try:
-            content = json.loads(_read_text(Path(path)))
+            content = json.loads(read_text(Path(path)))
             kind = content["model"].get("type", "WordPiece")
             if kind != "WordPiece":
                 raise CheckpointError(f"{path}: the model is {kind}; only WordPiece is supported")
@@ -123,34 +122,17 @@ class Tokenizer:
     ) -> Tokenizer:
         """Learn a WordPiece vocabulary: every character seen, then the pieces that pay most.
 
-        The same texts give the same vocabulary in every process. The library alone does not keep
-        that promise: it numbers inner characters (`##x`) in the order of a randomly seeded hash
-        map, and breaks ties between merges by number. So they are numbered for it, in code order.
+        The same texts give the same vocabulary in every process.
         """
-        library = _bert_library(models.WordPiece(unk_token="[UNK]"), lowercase=lowercase)
-        words = sorted(_words(library, texts).items())
-        inner = sorted({character for word, _ in words for character in word[1:]})
-        fixed = [*SPECIALS, *(f"##{character}" for character in inner)]
-        trainer = trainers.WordPieceTrainer(
-            vocab_size=vocab_size,
-            special_tokens=fixed,
-            limit_alphabet=vocab_size,
-            show_progress=False,
-        )
-        repeated = (word for word, count in words for word in repeat(word, count))
-        library.train_from_iterator(repeated, trainer)
-        vocabulary = library.get_vocab()
-        return cls._from_vocabulary(
-            {p: vocabulary[p] for p in sorted(vocabulary, key=vocabulary.__getitem__)},
-            lowercase=lowercase,
-        )
+        vocabulary = learn_vocabulary(texts, size=vocab_size, lowercase=lowercase)
+        return cls._from_vocabulary(vocabulary, lowercase=lowercase)
 
     @classmethod
     def _from_vocabulary(cls, vocabulary: dict[str, int], *, lowercase: bool) -> Tokenizer:
         if "[UNK]" not in vocabulary:
             raise CheckpointError("the vocabulary lacks the special token [UNK]")
         model = models.WordPiece(vocabulary, unk_token="[UNK]")
-        return cls(_bert_library(model, lowercase=lowercase).to_str(), lowercase=lowercase)
+        return cls(bert_library(model, lowercase=lowercase).to_str(), lowercase=lowercase)
 
     def __len__(self) -> int:
         """Count the pieces of the vocabulary."""
@@ -259,22 +241,6 @@ class _Characters(dict[str, int]):
         return int(number)
 
 
-def _bert_library(model: Any, *, lowercase: bool) -> Library:
-    library = Library(model)
-    library.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
-    library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    return library
-
-
-def _words(library: Library, texts: Iterable[str]) -> Counter[str]:
-    """Count the words of texts as BERT normalises and splits them."""
-    found: Counter[str] = Counter()
-    for text in texts:
-        normal = library.normalizer.normalize_str(text)
-        found.update(word for word, _ in library.pre_tokenizer.pre_tokenize_str(normal))
-    return found
-
-
 def _sets_characters_apart(specification: str) -> bool:
     content = json.loads(specification)
     normalizer, splitter = content.get("normalizer") or {}, content.get("pre_tokenizer") or {}
@@ -304,12 +270,3 @@ def _fragments() -> re.Pattern[str]:
 def _added_token(piece: str, number: int) -> dict[str, object]:
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
     return {"id": number, "content": piece, **flags, "special": True}
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise CheckpointError(f"{path}: not UTF-8 at byte {error.start}") from None
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None

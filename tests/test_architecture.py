@@ -38,7 +38,7 @@ DOORS = {
     "rdflib": ("graphs/rdf.py",),
     "safetensors": ("kbert/nn/",),
     "sklearn": ("kbert/metrics.py",),
-    "tokenizers": ("kbert/tokenizer.py",),
+    "tokenizers": ("kbert/tokenizer.py", "kbert/vocabulary.py"),
     "transformers": (),
 }
 CODE_RUNNERS = {
