@@ -119,9 +119,9 @@ def test_the_result_file_after_a_failure(
     monkeypatch.setattr(quality, "train", training)
     assert quality.main([*arguments, "--resume"]) == 0
     content = json.loads(file.read_bytes())
-    assert len(training.calls) == 3
-    assert len(content["runs"]) == 6
-    assert set(content["summary"]) == {"cn_dbpedia", "none"}
+    assert len(training.calls) == 6
+    assert len(content["runs"]) == 9
+    assert set(content["summary"]) == {"cn_dbpedia", "cn_dbpedia, no facts", "none"}
     assert "| cn_dbpedia" in capsys.readouterr().out
     file.write_text("{}", encoding="utf-8")
     assert quality.main([*arguments, "--resume"]) == 2
@@ -159,6 +159,6 @@ def test_a_real_run(tmp_path: Path) -> None:
     arguments = ["sample", "--quick", "--seeds", "1", "--results", str(tmp_path)]
     assert quality.main(arguments) == 0
     content = json.loads((tmp_path / "quality_sample-quick.json").read_bytes())
-    assert [run["arm"] for run in content["runs"]] == ["cn_dbpedia", "none"]
+    assert [run["arm"] for run in content["runs"]] == ["cn_dbpedia", "cn_dbpedia, no facts", "none"]
     assert all(run["settings"]["epochs"] == 1 for run in content["runs"])
     assert all(0 <= run["test"]["accuracy"] <= 1 for run in content["runs"])
