@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kbert.batch import Batch, plan_batches
+from kbert.batch import Batch
 from kbert.nn import Classifier
 from kbert.nn.checkpoint import save
 from kbert.tree import SentenceTree
@@ -54,13 +54,13 @@ def contenders(
     trees: Sequence[SentenceTree],
     bare: Sequence[SentenceTree],
     *,
-    batch_tokens: int,
+    plan: Sequence[tuple[int, ...]],
     length: int,
     pad_id: int,
 ) -> list[Contender]:
     """Make the three ways; `bare` are the trees of the same sentences without a graph.
 
-    The peers pad to `length`, ours has `batch_tokens` slots a batch. Raises `RuntimeError` if ours
+    The peers pad to `length`, ours takes the batches of `plan`. Raises `RuntimeError` if ours
     and the first peer do not compute the same logits.
     """
     device = next(network.parameters()).device
@@ -69,7 +69,7 @@ def contenders(
     steps = [tuple(rows[start : start + PEER_BATCH]) for start in rows[::PEER_BATCH]]
     slots = len(trees) * length
     ways = [
-        _ours(network, trees, batch_tokens=batch_tokens, pad_id=pad_id),
+        _ours(network, trees, plan=plan, pad_id=pad_id),
         Contender(
             PEER,
             peer,
@@ -92,11 +92,14 @@ def contenders(
 
 
 def _ours(
-    network: Classifier, trees: Sequence[SentenceTree], *, batch_tokens: int, pad_id: int
+    network: Classifier,
+    trees: Sequence[SentenceTree],
+    *,
+    plan: Sequence[tuple[int, ...]],
+    pad_id: int,
 ) -> Contender:
     arrays = [tree.array() for tree in trees]
     lengths = [len(tree) for tree in trees]
-    plan = plan_batches(lengths, max_tokens=batch_tokens, seed=1)
     device = next(network.parameters()).device
 
     def logits(network: nn.Module, rows: Sequence[int]) -> Tensor:

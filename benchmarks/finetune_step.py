@@ -11,7 +11,6 @@ sentences, in turns. Padding never counts as a token; injected facts do. Writes
 from __future__ import annotations
 
 import argparse
-import random
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -27,6 +26,7 @@ from benchmarks.data import data_folder, labelled_texts, part_of
 from benchmarks.report import RESULTS, Spread, environment, ratios, table, write_result
 from graphs import TripleStore
 from kbert import console
+from kbert.batch import plan_batches
 from kbert.errors import SettingsError
 from kbert.inject import Injector
 from kbert.nn import Classifier, Encoder, EncoderConfig
@@ -45,22 +45,36 @@ def prepare(
     tokenizer: Tokenizer,
     sizes: Mapping[str, int],
     batch_tokens: int,
+    sentences: int,
     device: str,
-) -> list[Contender]:
-    """Inject facts into texts and make the ways to train a fresh encoder of these sizes."""
+) -> tuple[list[Contender], list[int]]:
+    """Draw sentences, inject facts, and make the ways to train a fresh encoder of these sizes.
+
+    What is drawn is whole batches of the plan for all texts, as an epoch has them, until there are
+    at least so many sentences; their places in `texts` are returned as well.
+    """
     inject = Injector(store, tokenizer, max_length=LENGTH)
     bare = Injector(store, tokenizer, max_length=LENGTH, max_facts=0)
     config = EncoderConfig(vocab_size=len(tokenizer), pad_id=tokenizer.pad_id, **sizes)
     generator = torch.Generator().manual_seed(1)
     network = Classifier(Encoder(config, generator=generator), 2, generator=generator)
-    return contenders(
+    trees = list(map(inject, texts))
+    drawn: list[int] = []
+    plan = []
+    for batch in plan_batches(list(map(len, trees)), max_tokens=batch_tokens, seed=1):
+        if len(drawn) >= sentences:
+            break
+        plan.append(tuple(range(len(drawn), len(drawn) + len(batch))))
+        drawn += batch
+    ways = contenders(
         network.to(device),
-        list(map(inject, texts)),
-        list(map(bare, texts)),
-        batch_tokens=batch_tokens,
+        [trees[i] for i in drawn],
+        [bare(texts[i]) for i in drawn],
+        plan=plan,
         length=LENGTH,
         pad_id=tokenizer.pad_id,
     )
+    return ways, drawn
 
 
 class Trainer:
@@ -145,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, default, text in (
         *((name, default, "size of the encoder") for name, default in SIZES.items()),
         ("batch_tokens", 4096, "token slots of a batch of ours"),
-        ("sentences", 320, "sentences a round"),
+        ("sentences", 256, "sentences a round, at least"),
         ("rounds", 5, "rounds"),
         ("threads", torch.get_num_threads(), "CPU threads"),
     ):
@@ -173,24 +187,25 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     examples = labelled_texts(part_of(data, "zh/chnsenticorp"))
-    chosen = random.Random(1).sample(examples, min(options.sentences, len(examples)))
-    labels = torch.tensor([int(example.label == "1") for example in chosen], device=options.device)
     tokenizer = Tokenizer.from_vocab(part_of(data, "vocab/google_zh_vocab.txt"))
     sizes = {name: getattr(options, name) for name in SIZES}
-    ways = prepare(
-        [example.text for example in chosen],
+    ways, drawn = prepare(
+        [example.text for example in examples],
         TripleStore.open(part_of(data, "kg/HowNet.spo"), name="HowNet"),
         tokenizer=tokenizer,
         sizes=sizes,
         batch_tokens=options.batch_tokens,
+        sentences=options.sentences,
         device=options.device,
     )
+    found = [int(examples[i].label == "1") for i in drawn]
+    labels = torch.tensor(found, device=options.device)
     content: dict[str, Any] = {
         "environment": environment("finetune_step", given),
         "device": options.device,
         "sizes": {**sizes, "vocabulary": len(tokenizer)},
         "parameters": sum(p.numel() for p in ways[0].network.parameters()),
-        "sentences": len(chosen),
+        "sentences": len(drawn),
         "rounds": options.rounds,
         "batch_tokens": options.batch_tokens,
         "ways": {way.name: _shape(way) for way in ways},

@@ -68,7 +68,7 @@ class _Facts:
             encode = self.tokenizer.encode
             self.known[entity] = [
                 (fact, encode(fact.relation).ids + encode(fact.tail).ids)
-                for fact in self.store.facts(entity)[:2]
+                for fact in self.store.facts(entity, limit=2)
             ]
         return self.known[entity]
 

@@ -6,8 +6,9 @@ of `selection` says which facts of a mention come first; `load` opens a named gr
 """
 
 from graphs.catalog import load
-from graphs.errors import GraphError, GraphNotFound, ParseError, UnknownGraph
+from graphs.errors import GraphError, GraphNotFound, ParseError, UnknownFormat, UnknownGraph
 from graphs.mentions import Mention, MentionIndex
+from graphs.readers import ReadReport, read_triples
 from graphs.store import TripleStore
 from graphs.triple import Fact, Triple
 
@@ -20,9 +21,12 @@ __all__ = [
     "Mention",
     "MentionIndex",
     "ParseError",
+    "ReadReport",
     "Triple",
     "TripleStore",
+    "UnknownFormat",
     "UnknownGraph",
     "load",
+    "read_triples",
     "selection",
 ]

@@ -2,7 +2,8 @@
 
 Nothing is downloaded: the user saves a published file under the graph's name in the folder
 `graphs/` of a home (`$KBERT_HOME`, by default `~/.cache/kbert`), and `load` finds it there.
-`cn_dbpedia` alone falls back to a small sample that ships with the package, and says so.
+`cn_dbpedia` alone falls back to a small sample that ships with the package, and says so; as
+`cn_dbpedia_sample` that has a name of its own, which goes on meaning it once the file is there.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from graphs.errors import GraphNotFound, UnknownGraph, suggestion
 from graphs.readers import SUFFIXES, OnError, ReadReport
 from graphs.store import TripleStore
 
+_SAMPLE = "cn_dbpedia_sample"
 _K_BERT = "https://github.com/autoliuweijie/K-BERT"
 
 
@@ -45,6 +47,14 @@ _ENTRIES = (
         licence="none stated with the file; see CN-DBpedia's site for its terms",
         format=".spo: subject TAB predicate TAB object, UTF-8",
         note="5.17 million triples; without the file, a small sample made for this project is used",
+    ),
+    Entry(
+        name=_SAMPLE,
+        title="a small graph in the style of CN-DBpedia, of things of some ten kinds",
+        source="ships with the package; written for this project",
+        licence="Apache-2.0, as the project",
+        format=".spo: subject TAB predicate TAB object, UTF-8",
+        note="what cn_dbpedia stands for until its file is there; a demonstration",
     ),
     Entry(
         name="hownet",
@@ -104,13 +114,21 @@ def load(
     name = name_or_path
     if name == "none":
         return TripleStore.from_triples((), name=name)
+    if name == _SAMPLE:
+        return _sample()
     folder = (_home() if home is None else home) / "graphs"
     for suffix in SUFFIXES:
         path = folder / f"{name}{suffix}"
         if path.is_file():
             return _open(path, name, on_error=on_error, announce=announce)
     if name == "cn_dbpedia":
-        return _sample(folder / "cn_dbpedia.spo", announce=announce)
+        store = _sample()
+        announce(
+            f"cn_dbpedia: this is {_SAMPLE}, the packaged sample of {len(store)} triples, not the "
+            f"full graph; to use that, save it as {folder / name}.spo (published as "
+            f"{CATALOG[name].source})"
+        )
+        return store
     raise GraphNotFound(_not_found(CATALOG[name], folder=folder))
 
 
@@ -124,14 +142,9 @@ def _open(
     return store
 
 
-def _sample(full: Path, *, announce: Callable[[str], None]) -> TripleStore:
+def _sample() -> TripleStore:
     with as_file(files("graphs.sample") / "cn_dbpedia.spo") as path:
-        store = TripleStore.open(path, name="cn_dbpedia (sample)")
-    announce(
-        f"cn_dbpedia: this is the packaged sample of {len(store)} triples, not the full graph; "
-        f"to use that, save it as {full} (published as {CATALOG['cn_dbpedia'].source})"
-    )
-    return store
+        return TripleStore.open(path, name=_SAMPLE)
 
 
 def _home() -> Path:

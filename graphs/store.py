@@ -111,18 +111,26 @@ class TripleStore:
         """List the relations in order of first appearance."""
         return self._relations
 
-    def facts(self, entity: str) -> list[Fact]:
-        """Return what the graph says about `entity`, in source order; nothing if unknown."""
-        number = self._entity_ids.get(entity)
-        if number is None:
-            return []
-        start, stop = self._offsets[number : number + 2].tolist()
-        relations = self._fact_relations[start:stop].tolist()
-        tails = self._fact_tails[start:stop].tolist()
-        return [
-            Fact(self._relations[relation], self._entities[tail])
-            for relation, tail in zip(relations, tails, strict=True)
-        ]
+    def facts(self, entity: str, *, limit: int | None = None) -> list[Fact]:
+        """Return what the graph says about `entity`, in source order; nothing if unknown.
+
+        With a `limit` only the first so many are read, which is what makes an entity with a
+        million facts cheap. Raises `GraphError` for a negative one.
+        """
+        start, stop = self._rows_of(entity)
+        stop = _bounded(stop, start=start, limit=limit)
+        return self._facts(self._fact_relations[start:stop], self._fact_tails[start:stop])
+
+    def rarest_facts(self, entity: str, *, limit: int | None = None) -> list[Fact]:
+        """Return the facts of `entity`, those said of few entities first; `limit` as in `facts`.
+
+        The least frequent relation comes first, then the least frequent tail, then the source.
+        """
+        start, stop = self._rows_of(entity)
+        relations, tails = self._fact_relations[start:stop], self._fact_tails[start:stop]
+        order = np.lexsort((self._tail_counts[tails], self._relation_counts[relations]))
+        order = order[: _bounded(stop, start=start, limit=limit) - start]
+        return self._facts(relations[order], tails[order])
 
     def relation_count(self, relation: str) -> int:
         """Return how many triples have this relation."""
@@ -164,8 +172,15 @@ class TripleStore:
         """Say whether the graph holds this triple."""
         if not isinstance(triple, tuple) or len(triple) != 3:
             return False
+        if not all(isinstance(part, str) for part in triple):
+            return False
         head, relation, tail = triple
-        return isinstance(head, str) and (relation, tail) in self.facts(head)
+        numbers = self._relation_ids.get(relation), self._entity_ids.get(tail)
+        if None in numbers:
+            return False
+        rows = slice(*self._rows_of(head))
+        same = (self._fact_relations[rows] == numbers[0]) & (self._fact_tails[rows] == numbers[1])
+        return bool(same.any())
 
     def __repr__(self) -> str:
         """Show the name and the sizes."""
@@ -173,6 +188,17 @@ class TripleStore:
             f"TripleStore({self._name!r}: {len(self)} triples, {len(self._entities)} entities, "
             f"{len(self._relations)} relations)"
         )
+
+    def _rows_of(self, entity: str) -> tuple[int, int]:
+        """Return where the facts of `entity` start and stop in the columns grouped by head."""
+        number = self._entity_ids.get(entity)
+        if number is None:
+            return 0, 0
+        return self._offsets.item(number), self._offsets.item(number + 1)
+
+    def _facts(self, relations: NDArray[np.int32], tails: NDArray[np.int32]) -> list[Fact]:
+        names = map(self._relations.__getitem__, relations.tolist())
+        return list(map(Fact, names, map(self._entities.__getitem__, tails.tolist())))
 
     @cached_property
     def _relation_counts(self) -> NDArray[np.intp]:
@@ -190,6 +216,15 @@ class _Columns(NamedTuple):
     relations: dict[str, int]
     rows: NDArray[np.int32]
     duplicates: int
+
+
+def _bounded(stop: int, *, start: int, limit: int | None) -> int:
+    """Return where the first `limit` of the rows end; raises GraphError for a negative limit."""
+    if limit is None:
+        return stop
+    if limit < 0:
+        raise GraphError(f"limit is {limit}; it must not be negative")
+    return min(stop, start + limit)
 
 
 def _columns(triples: Iterable[tuple[str, str, str]]) -> _Columns:
@@ -222,7 +257,7 @@ def _first_of_equals(rows: NDArray[np.int32]) -> NDArray[np.intp]:
 
 def _parts(triple: tuple[str, str, str]) -> tuple[str, str, str]:
     """Return `triple` if it is three strings that hold something, else raise GraphError."""
-    is_three = not isinstance(triple, str) and len(triple) == 3
+    is_three = isinstance(triple, tuple | list) and len(triple) == 3
     if is_three and all(is_text(part) and part and not part.isspace() for part in triple):
         return triple
     raise GraphError(

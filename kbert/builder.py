@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import resources
 from itertools import islice
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 
@@ -56,16 +56,41 @@ def load_data(settings: TrainSettings) -> Data:
     )
 
 
-def make_encoder(
-    settings: TrainSettings, splits: Data, store: TripleStore, *, generator: torch.Generator
-) -> tuple[Encoder, Tokenizer]:
-    """Load the pre-trained encoder and its tokeniser, or make a small one from scratch.
+class Given(NamedTuple):
+    """What settings name of an encoder: all of it, a vocabulary, or nothing."""
+
+    encoder: Encoder | None = None
+    tokenizer: Tokenizer | None = None
+
+
+def load_given(settings: TrainSettings, *, generator: torch.Generator) -> Given:
+    """Load the pre-trained encoder with its tokeniser, or the vocabulary, that settings name.
+
+    To be called first: a wrong name is found at once, and reading graph and data may take long.
 
     Raises `KbertError` where these two, or the settings, do not fit together.
     """
     if settings.init != "none":
         return _pretrained(settings, generator=generator)
-    tokenizer = _tokenizer(settings, splits, store)
+    if settings.vocab is not None:
+        return Given(None, Tokenizer.from_vocab(settings.vocab, lowercase=not settings.cased))
+    return Given()
+
+
+def make_encoder(
+    settings: TrainSettings,
+    given: Given,
+    *,
+    splits: Data,
+    store: TripleStore,
+    generator: torch.Generator,
+) -> tuple[Encoder, Tokenizer]:
+    """Take the encoder and the tokeniser that are given; make those that are not."""
+    tokenizer = given.tokenizer
+    if tokenizer is None:
+        tokenizer = _learnt_tokenizer(settings, splits, store=store)
+    if given.encoder is not None:
+        return given.encoder, tokenizer
     config = EncoderConfig(
         vocab_size=len(tokenizer),
         width=settings.width,
@@ -80,9 +105,7 @@ def make_encoder(
     return Encoder(config, generator=generator), tokenizer
 
 
-def _pretrained(
-    settings: TrainSettings, *, generator: torch.Generator
-) -> tuple[Encoder, Tokenizer]:
+def _pretrained(settings: TrainSettings, *, generator: torch.Generator) -> Given:
     source = settings.init
     console.say(f"encoder: reading {source}")
     encoder = Encoder.from_pretrained(source, add_pooler=True, generator=generator)
@@ -100,12 +123,10 @@ def _pretrained(
         )
     if settings.task == "pair" and config.segment_types < 2:
         raise SettingsError(f"--task pair: {source} knows one segment only, a pair needs two")
-    return encoder, tokenizer
+    return Given(encoder, tokenizer)
 
 
-def _tokenizer(settings: TrainSettings, splits: Data, store: TripleStore) -> Tokenizer:
-    if settings.vocab is not None:
-        return Tokenizer.from_vocab(settings.vocab, lowercase=not settings.cased)
+def _learnt_tokenizer(settings: TrainSettings, splits: Data, *, store: TripleStore) -> Tokenizer:
     tokenizer = Tokenizer.train(_vocabulary_texts(splits, store), lowercase=not settings.cased)
     console.say(f"vocabulary: {len(tokenizer)} pieces learnt from the training texts and graph")
     return tokenizer

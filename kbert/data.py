@@ -70,7 +70,8 @@ def load_splits(
     """Read a folder of train/dev/test files, one file (all of it for training), or a hub id.
 
     `config` names a configuration of a hub data set. `announce` receives a line for each split:
-    what was read from where, and which columns. A split that is not there is empty; only `train`
+    what was read from where, and which columns; before the hub is asked, and for files or splits
+    that have other names, it receives one as well. A split that is not there is empty; only `train`
     must be. On the hub a dev or test split without a single label counts as not there, which is
     announced. Raises `DataError` for whatever cannot be read as labelled examples.
     """
@@ -169,10 +170,11 @@ def _local_tables(path: Path, *, announce: Callable[[str], None]) -> dict[str, T
         raise DataError(error.strerror or str(error), file=path) from None
     stems = [(file.name.removesuffix(format_of(file) or ""), file) for file in files]
     expected = f"train.tsv (or {', '.join(FORMATS)})"
-    return {
-        name: read_table(file)
-        for name, file in _assign(stems, where=str(path), expected=expected).items()
-    }
+    chosen = _assign(stems, where=str(path), expected=expected)
+    unused = [file.name for file in files if file not in chosen.values()]
+    if unused:
+        announce(f"{path}: other files, not used: {', '.join(unused)}")
+    return {name: read_table(file) for name, file in chosen.items()}
 
 
 def _hub_tables(
@@ -180,6 +182,7 @@ def _hub_tables(
 ) -> dict[str, Table]:
     if not is_hub_id(source):
         raise DataError("no such file or folder", file=source)
+    announce(f"no folder or file {source} here: asking the hub")
     found = read_hub(source, config=config)
     places = _assign([(name, name) for name in found], where=source, expected="a split train")
     unused = [name for name in found if name not in places.values()]

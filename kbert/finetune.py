@@ -12,22 +12,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 
 from kbert import console
-from kbert.builder import Data, load_data, load_graph, make_encoder
+from kbert.builder import Data, load_data, load_given, load_graph, make_encoder
 from kbert.data import label_names, overlap
+from kbert.devices import check_devices
 from kbert.examples import TaggedExample, TextExample
+from kbert.inject import Injector
 from kbert.nn import Classifier, Tagger
 from kbert.nn.checkpoint import load_weights, save
+from kbert.plans import dropout_seed
 from kbert.report import RunReport, SplitReport, versions
-from kbert.run import GraphRecord, RunRecord, check_output, make_injector, new_run, write_report
+from kbert.run import (
+    GraphRecord,
+    RunRecord,
+    check_output,
+    make_injector,
+    make_policy,
+    new_run,
+    unfinished,
+    write_report,
+)
 from kbert.settings import TrainSettings
-from kbert.tasks import Encoded, make_task
+from kbert.tasks import Encoded, Task, make_task
 from kbert.tokenizer import Tokenizer
-from kbert.trainer import Loop, check_devices
+from kbert.trainer import Loop
 
 _SCRATCH_RATE, _PRETRAINED_RATE = 1e-3, 5e-5
+_CHARACTERS = 0.99  # with this share of one-character words, words are characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +67,10 @@ def finetune(settings: TrainSettings) -> RunReport:
     output = Path(settings.output or default_output(settings))
     if console.speaks():
         check_output(output, overwrite=settings.overwrite)
+        for folder in unfinished(output):
+            console.say(f"note: {folder} is of a run that is going on, or was killed")
     prepared = _prepare(settings)
-    with new_run(output, first=console.speaks()) as folder:
+    with new_run(output, first=console.speaks(), overwrite=settings.overwrite) as folder:
         report = _fit(prepared, folder=folder, start=start)
     console.say(f"wrote {output}")
     return report
@@ -70,24 +86,17 @@ def default_output(settings: TrainSettings) -> str:
 def _prepare(settings: TrainSettings) -> _Prepared:
     """Load everything, inject the facts, and say what that did to the texts."""
     generator = torch.Generator().manual_seed(settings.seed)
+    given = load_given(settings, generator=generator)
     store = load_graph(settings)
     splits = load_data(settings)
     task = make_task(settings.task, label_names(splits))
-    encoder, tokenizer = make_encoder(settings, splits, store, generator=generator)
-    inject = make_injector(settings, store, tokenizer)
-    parts: dict[str, Sequence[TextExample | TaggedExample]] = {
-        "train": splits.train,
-        "dev": splits.dev,
-        "test": splits.test,
-    }
-    encoded = {
-        name: [
-            task.encode(example, inject)
-            for example in console.progress(examples, about=f"injecting facts into {name}")
-        ]
-        for name, examples in parts.items()
-    }
-    reports = [_split_report(name, examples) for name, examples in encoded.items()]
+    encoder, tokenizer = make_encoder(
+        settings, given, splits=splits, store=store, generator=generator
+    )
+    encoded = _encode(splits, task, inject=make_injector(settings, store, tokenizer))
+    reports = [
+        _split_report(name, examples, tokenizer=tokenizer) for name, examples in encoded.items()
+    ]
     for report in reports:
         console.say(report.summary(settings.max_length))
     record = RunRecord(
@@ -95,6 +104,7 @@ def _prepare(settings: TrainSettings) -> _Prepared:
         labels=task.labels,
         unit=_unit(splits),
         graph=GraphRecord.of(store),
+        policy=make_policy(settings, store).describe(),
         settings=settings,
         versions=versions(),
     )
@@ -102,6 +112,21 @@ def _prepare(settings: TrainSettings) -> _Prepared:
     return _Prepared(
         record, network, tokenizer, encoded, reports, _majority(splits), overlap(splits)
     )
+
+
+def _encode(splits: Data, task: Task, *, inject: Injector) -> dict[str, list[Encoded]]:
+    parts: dict[str, Sequence[TextExample | TaggedExample]] = {
+        "train": splits.train,
+        "dev": splits.dev,
+        "test": splits.test,
+    }
+    return {
+        name: [
+            task.encode(example, inject)
+            for example in console.progress(examples, about=f"injecting facts into {name}")
+        ]
+        for name, examples in parts.items()
+    }
 
 
 def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
@@ -116,17 +141,17 @@ def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
         folder=folder,
         save=lambda: save(network, folder, labels=record.labels),
     )
-    torch.manual_seed(settings.seed + loop.rank)  # dropout
+    torch.manual_seed(dropout_seed(settings.seed, rank=loop.rank))
     rate = _learning_rate(settings)
     parameters = sum(p.numel() for p in network.parameters())
-    padding = loop.padding_share(train)
+    padding, steps = loop.padding_share(train), loop.steps(train)
     console.say(
-        f"training: {parameters:,} parameters, {loop.steps(train)} steps,"
+        f"training: {parameters:,} parameters, {steps} steps,"
         f" {padding:.1%} of the token slots are padding, peak rate {rate:g}, {loop.device}"
     )
     if not dev:
         console.say("training: no dev set, so the weights of the last epoch are kept")
-    module = loop.fit(network, train, dev, learning_rate=rate)
+    module = loop.fit(network, train, dev, learning_rate=rate, total_steps=steps)
     loop.barrier()
     load_weights(network, folder)
     scores = loop.evaluate(module, test) if test else {}
@@ -160,10 +185,14 @@ def _learning_rate(settings: TrainSettings) -> float:
 
 
 def _unit(splits: Data) -> Literal["word", "character"]:
-    """Say whether tagged words are single characters, as in Chinese data."""
+    """Say, also to the user, whether tagged words are single characters, as in Chinese data."""
     tagged = [example for example in splits.train if isinstance(example, TaggedExample)]
-    words = [word for example in tagged for word in example.words]
-    return "character" if words and all(len(word) == 1 for word in words) else "word"
+    sizes = [len(word) for example in tagged for word in example.words]
+    if not sizes:
+        return "word"
+    single = sizes.count(1) >= _CHARACTERS * len(sizes)
+    console.say("words: single characters" if single else "words: as split in the data")
+    return "character" if single else "word"
 
 
 def _majority(splits: Data) -> float | None:
@@ -176,7 +205,7 @@ def _majority(splits: Data) -> float | None:
     return test.count(commonest) / len(test)
 
 
-def _split_report(name: str, encoded: Sequence[Encoded]) -> SplitReport:
+def _split_report(name: str, encoded: Sequence[Encoded], *, tokenizer: Tokenizer) -> SplitReport:
     return SplitReport(
         name=name,
         examples=len(encoded),
@@ -185,4 +214,16 @@ def _split_report(name: str, encoded: Sequence[Encoded]) -> SplitReport:
         with_facts=sum(example.facts > 0 for example in encoded),
         omitted_facts=sum(example.omitted for example in encoded),
         cut_examples=sum(example.cut > 0 for example in encoded),
+        unknown_share=unknown_share(encoded, tokenizer),
     )
+
+
+def unknown_share(encoded: Sequence[Encoded], tokenizer: Tokenizer) -> float:
+    """Say which share of the texts' own pieces the vocabulary does not know, 0 to 1."""
+    pieces = unknown = 0
+    for example in encoded:
+        ids = example.array[0][example.array[5] != 0]  # of the trunk
+        special = (ids == tokenizer.cls_id) | (ids == tokenizer.sep_id)
+        pieces += len(ids) - int(np.count_nonzero(special))
+        unknown += int(np.count_nonzero(ids == tokenizer.unknown_id))
+    return unknown / pieces if pieces else 0.0

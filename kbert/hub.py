@@ -8,7 +8,8 @@ can hold neither text nor labels. Loading scripts do not exist any more and are 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from kbert.errors import DataError
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 _ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
+_NOT_HERE: Final = "no such file or folder here"
+_ADVICE: Final = (
+    "; check the spelling and the network, or give a folder with train, dev and test files"
+)
+
 
 def is_hub_id(source: str) -> bool:
     """Tell whether `source` could be `name` or `owner/name`, and is no name of a data file."""
@@ -28,23 +34,41 @@ def is_hub_id(source: str) -> bool:
 def read_hub(source: str, *, config: str | None) -> dict[str, Table]:
     """Return a table for each split of the data set, under the hub's name of the split.
 
-    A row's line is its number from 1. Raises `DataError` in one line: no such data set, no
-    network, access refused, or several configurations and none named.
+    A row's line is its number from 1. If the hub does not answer, a copy that `datasets` has kept
+    is read. Raises `DataError` in one line: no such data set, no network, access refused, or
+    several configurations and none named.
     """
     import datasets
 
+    from kbert.nn.hub import has_dataset
+
+    known = has_dataset(source)
+    if known is False:
+        raise DataError(f"{_NOT_HERE}, and no such data set on the hub{_ADVICE}", file=source)
     try:
-        content = datasets.load_dataset(source, config)
+        with nullcontext() if known else _offline():
+            content = datasets.load_dataset(source, config)
         return {
             str(name): table_of(split, file=f"{source}/{name}") for name, split in content.items()
         }
     except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(
-            f"not a file or folder, and cannot be read from the hub: {reason}. Check the name and "
-            "the network, or give a folder with train, dev and test files",
-            file=source,
-        ) from error
+        reason = f"the hub did not give it ({' '.join(str(error).split())})"
+        if known is None and isinstance(error, ConnectionError):
+            reason = "the hub does not answer"
+        raise DataError(f"{_NOT_HERE}, and {reason}{_ADVICE}", file=source) from error
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Let `datasets` look for its copy alone; it would ask six times more, for half a minute."""
+    import datasets
+
+    before = datasets.config.HF_HUB_OFFLINE
+    datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before
 
 
 def table_of(split: datasets.Dataset, *, file: str) -> Table:
@@ -70,5 +94,7 @@ def _converter(feature: Any) -> Callable[[Any], object] | None:
         return lambda value: value
     if isinstance(feature, datasets.List | datasets.LargeList):
         inner = _converter(feature.feature)
-        return None if inner is None else lambda values: [inner(value) for value in values]
+        if inner is None:
+            return None
+        return lambda values: [None if value is None else inner(value) for value in values]
     return None

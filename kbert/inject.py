@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphs import Fact, Mention, MentionIndex, TripleStore
-from graphs.selection import First, Policy
+from graphs.selection import First, Policy, first_kept
 from kbert.errors import DataError
 from kbert.tokenizer import Encoding, Tokenizer
 from kbert.tree import NOWHERE, Anchor, SentenceTree, Trunk
@@ -40,9 +40,9 @@ class Injector:
 
         `max_facts` is the budget of a mention (K-BERT: 2), `max_branches` that of a sentence
         (None: as many as fit), `max_length` counts all tokens of the flattened tree. `policy`
-        (default: order of the source) orders facts, `index` (default: `MentionIndex(store)`)
-        finds mentions. With `relation_text=False` a branch reads only the tail, as K-BERT does in
-        its tagging script.
+        (default: order of the source) orders facts, `index` (default: of the entities that the
+        policy leaves a fact) finds mentions. With `relation_text=False` a branch reads only the
+        tail, as K-BERT does in its tagging script.
         """
         if max_length < 5:
             raise ValueError(f"max_length must be at least 5, was {max_length}")
@@ -54,7 +54,9 @@ class Injector:
         self.max_branches = max_length if max_branches is None else max_branches
         self.relation_text = relation_text
         self._policy = First(store) if policy is None else policy
-        self._index = MentionIndex(store) if index is None else index
+        if index is None:
+            index = MentionIndex(store if policy is None else policy.heads())
+        self._index = index
         self._known: dict[str, list[tuple[Fact, list[int]]]] = {}
 
     def __call__(self, text: str, pair: str | None = None) -> SentenceTree:
@@ -123,14 +125,17 @@ class Injector:
         if facts is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            chosen = self._policy.facts(mention.entity)[: self.max_facts]
-            encoded = [(fact, self._branch_ids(fact)) for fact in chosen]
-            facts = self._known[mention.entity] = [(fact, ids) for fact, ids in encoded if ids]
+            facts = self._known[mention.entity] = first_kept(
+                self._branch, mention.entity, policy=self._policy, limit=self.max_facts
+            )
         return facts
 
-    def _branch_ids(self, fact: Fact) -> list[int]:
-        tail = self.tokenizer.encode(fact.tail).ids
-        return self.tokenizer.encode(fact.relation).ids + tail if self.relation_text else tail
+    def _branch(self, fact: Fact) -> tuple[Fact, list[int]] | None:
+        """Return a fact with its ids; None for one without any piece, which takes no budget."""
+        ids = self.tokenizer.encode(fact.tail).ids
+        if self.relation_text:
+            ids = self.tokenizer.encode(fact.relation).ids + ids
+        return (fact, ids) if ids else None
 
     def _fit(self, anchors: Sequence[Anchor], *, room: int) -> tuple[list[Anchor], int]:
         """Keep, in order, every whole branch that fits into the room and the sentence's budget."""

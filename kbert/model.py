@@ -17,11 +17,12 @@ import torch
 
 import graphs
 from graphs import Triple, TripleStore
+from graphs.catalog import CATALOG
 from graphs.errors import GraphError
 from kbert import metrics
 from kbert.batch import Batch, plan_batches
 from kbert.errors import DataError, RunError
-from kbert.examples import join_words
+from kbert.examples import join_words, split_words
 from kbert.run import RunRecord, make_injector
 from kbert.tasks import Tagging, Task, align, make_task
 from kbert.tokenizer import Tokenizer
@@ -49,8 +50,9 @@ class FoundSpan:
 class Prediction:
     """What a model says of one text.
 
-    Classification fills `label` and `probabilities`, tagging fills `spans`; `facts` are the
-    triples that were injected, `cut` counts tokens of the text that were too many to be read.
+    Classification fills `label` and `probabilities`; tagging fills `spans` and `tags`, one a word.
+    `facts` are the triples that were injected, `cut` counts tokens of the text that were too many
+    to be read.
     """
 
     text: str
@@ -58,6 +60,7 @@ class Prediction:
     label: str | None
     probabilities: Mapping[str, float]
     spans: tuple[FoundSpan, ...]
+    tags: tuple[str, ...]
     facts: tuple[Triple, ...]
     cut: int
 
@@ -82,7 +85,7 @@ class Model:
 
     def predict(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str | Sequence[str]],
         pairs: Sequence[str] | None = None,
         *,
         places: Sequence[str] | None = None,
@@ -90,10 +93,14 @@ class Model:
     ) -> list[Prediction]:
         """Predict each text, or each pair of `texts[i]` and `pairs[i]`, in input order.
 
+        A tagging model also takes texts as sequences of words, and then does just what evaluation
+        does; the prediction's `text` is `join_words(words)`. That is the safe way, since the model
+        learnt the words of its data set, and raw text is split by a rule that may differ from
+        theirs (`split_words`, or single characters if the data set has those).
         `places` say in errors where each text comes from (default: `text 1`, …).
 
-        Raises `DataError` for a text without tokens, or when pairs are missing or not wanted,
-        `TypeError` for one text instead of a list.
+        Raises `DataError` for a text without tokens, or when pairs or words are missing or not
+        wanted, `TypeError` for one text instead of a list, `RunError` for weights that diverged.
         """
         if isinstance(texts, str) or isinstance(pairs, str):
             raise TypeError("predict takes a list of texts, not one text")
@@ -112,17 +119,25 @@ class Model:
             predictions += self._predict(prepared, batch_tokens=batch_tokens)
         return predictions
 
-    def _prepare(self, text: str, pair: str | None, *, place: str) -> _Prepared:
+    def _prepare(self, text: str | Sequence[str], pair: str | None, *, place: str) -> _Prepared:
         try:
             return self._inject(text, pair)
         except DataError as error:
             raise DataError(f"{place}: {error}") from None
 
-    def _inject(self, text: str, pair: str | None) -> _Prepared:
+    def _inject(self, text: str | Sequence[str], pair: str | None) -> _Prepared:
         if not isinstance(self.task, Tagging):
+            if not isinstance(text, str):
+                raise DataError("this model was trained on texts; only tagging models take words")
             return _Prepared(self.inject(text, pair), text, (), ())
+        if not isinstance(text, str):
+            try:
+                joined, words = join_words(text)
+            except ValueError as error:
+                raise DataError(str(error)) from None
+            return _Prepared(self.inject(joined), joined, words, words)
         if self._unit == "word":
-            words = tuple(self.inject.tokenizer.words(text))
+            words = split_words(text)
             return _Prepared(self.inject(text), text, words, words)
         # Trained on single characters, of which even digits and letters are pieces of their own.
         words = tuple((i, i + 1) for i, char in enumerate(text) if not char.isspace())
@@ -145,6 +160,8 @@ class Model:
                 segments=batch.segments,
                 visibility=batch.visibility,
             ).float()
+            if not bool(logits.isfinite().all()):
+                raise RunError("the model's answers are no numbers (NaN): its training diverged")
             for example, answer in zip(examples, self._read(items, logits.cpu()), strict=True):
                 found[example] = answer
         return [found[example] for example in range(len(prepared))]
@@ -162,6 +179,7 @@ class Model:
                 label=None if tagging else tags[0],
                 probabilities={} if tagging else dict(zip(self.labels, shares[row], strict=True)),
                 spans=tuple(_spans(item, tags)) if tagging else (),
+                tags=tuple(tags) if tagging else (),
                 facts=tuple(_facts(item.tree)),
                 cut=item.tree.cut,
             )
@@ -217,7 +235,9 @@ def load(
 def _load_graph(
     record: RunRecord, *, kg: str | None, folder: Path, announce: Callable[[str], None] | None
 ) -> TripleStore:
-    source, on_error = record.settings.kg if kg is None else kg, record.settings.kg_on_error
+    # The recorded name says more than the setting: for cn_dbpedia the packaged sample may stand.
+    recorded = record.graph.name if record.graph.name in CATALOG else record.settings.kg
+    source, on_error = recorded if kg is None else kg, record.settings.kg_on_error
     try:
         return graphs.load(source, on_error=on_error, announce=announce)
     except GraphError as error:

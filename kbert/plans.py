@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from kbert.batch import plan_batches
@@ -52,34 +53,33 @@ class Steps(Dataset[LabelledBatch]):
 
 
 def training_plan(
-    encoded: Sequence[Encoded], *, max_tokens: int, seed: int, epoch: int, share: Share
+    sizes: Sequence[int], *, max_tokens: int, seed: int, epoch: int, share: Share
 ) -> Plan:
-    """Plan a process's batches of an epoch; all processes have equally many.
+    """Plan a process's batches of an epoch over examples of these `lengths`.
 
-    Where batches do not divide evenly the first ones are taken twice: nothing is left out.
+    All processes have equally many. Where batches do not divide evenly the first ones are taken
+    twice: nothing is left out.
     """
-    plan = plan_batches(lengths(encoded), max_tokens=max_tokens, seed=(seed << 32) + epoch)
+    plan = plan_batches(sizes, max_tokens=max_tokens, seed=(seed << 32) + epoch)
     plan += (plan * share.world)[: -len(plan) % share.world]
     return plan[share.rank :: share.world]
 
 
-def evaluation_plan(encoded: Sequence[Encoded], *, max_tokens: int, share: Share) -> Plan:
+def evaluation_plan(sizes: Sequence[int], *, max_tokens: int, share: Share) -> Plan:
     """Plan a process's share of the examples, in batches sorted by length.
 
     Every process needs a batch (Lightning refuses an empty share), so where there are fewer
     examples than processes one is predicted twice; predictions are kept by example.
     """
-    mine = range(len(encoded))[share.rank :: share.world] or range(1)
-    sizes = lengths(encoded)
+    mine = range(len(sizes))[share.rank :: share.world] or range(1)
     plan = plan_batches(
         [sizes[example] for example in mine], max_tokens=max_tokens * _EVALUATION_FACTOR, seed=None
     )
     return [tuple(mine[i] for i in batch) for batch in plan]
 
 
-def padding_share(encoded: Sequence[Encoded], plan: Plan) -> float:
+def padding_share(sizes: Sequence[int], plan: Plan) -> float:
     """Say which share of a plan's token slots is padding, 0 to 1."""
-    sizes = lengths(encoded)
     slots = sum(len(batch) * max(sizes[i] for i in batch) for batch in plan)
     return 1.0 - sum(sizes[i] for batch in plan for i in batch) / slots
 
@@ -87,3 +87,13 @@ def padding_share(encoded: Sequence[Encoded], plan: Plan) -> float:
 def lengths(encoded: Sequence[Encoded]) -> list[int]:
     """Return the number of tokens of each example, facts included."""
     return [example.array.shape[1] for example in encoded]
+
+
+def dropout_seed(seed: int, *, rank: int) -> int:
+    """Return what to seed a process's dropout with: another number for each seed and process.
+
+    The first process takes the seed itself, so a run of one process is what its seed says.
+    """
+    if rank == 0:
+        return seed
+    return int(np.random.SeedSequence((seed, rank)).generate_state(1, np.uint64)[0])

@@ -1,7 +1,8 @@
 """`python -m kbert.predict RUN [TEXT …]`: labels or spans as JSON lines.
 
 Texts come from the arguments, from `--file`, or from standard input, one a line; for a model of
-pairs the two texts of a line are separated by a TAB. Output is one JSON object a text, in order.
+pairs the two texts of a line are separated by a TAB, for one of tagging words may be split already
+(`--split-words`). Output is one JSON object a text, in order. Empty lines may stand at the end.
 """
 
 from __future__ import annotations
@@ -41,44 +42,43 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("run", metavar="RUN", help="the folder that kbert.train wrote")
     parser.add_argument("texts", metavar="TEXT", nargs="*", help="texts (default: standard input)")
     parser.add_argument("--file", metavar="FILE", help="file with one text a line")
+    parser.add_argument(
+        "--split-words",
+        action="store_true",
+        help="tag the words between single spaces, as in training data (default: split the text)",
+    )
     parser.add_argument("--kg", metavar="GRAPH", help="use this graph instead of the recorded one")
     parser.add_argument(
         "--allow-other-graph",
         action="store_true",
         help="predict although the graph is not the one that the run was trained with",
     )
-    parser.add_argument("--device", default="cpu", metavar="DEVICE", help="cpu (default) or cuda")
+    parser.add_argument(
+        "--device", default="cpu", metavar="DEVICE", help="cpu (default), cuda or cuda:N"
+    )
     return parser
 
 
 def _predict(options: argparse.Namespace) -> None:
     if options.texts and options.file:
         raise DataError("texts stand on the command line and in --file; give one of them")
+    from kbert.devices import check_device
     from kbert.model import load
 
     model = load(
         options.run,
         kg=options.kg,
         allow_other_graph=options.allow_other_graph,
-        device=_device(options.device),
+        device=check_device(options.device),
         announce=console.say,
     )
+    if options.split_words and model.kind != "tagging":
+        raise DataError(f"--split-words is for models of tagging; {options.run} is of {model.kind}")
     for place, lines in _chunks(_source(options)):
-        for prediction in _checked(model, lines, place=place):
-            text = json.dumps(as_json(prediction), ensure_ascii=False)
+        for prediction in _checked(model, lines, place=place, split_words=options.split_words):
+            content = as_json(prediction, with_tags=options.split_words)
+            text = json.dumps(content, ensure_ascii=False, allow_nan=False)
             console.emit(text.translate(_LINE_ENDS))
-
-
-def _device(name: str) -> str:
-    import torch
-
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise DataError(f"--device must be cpu or cuda, was {name!r}") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise DataError("--device cuda: this machine has no GPU that torch can use")
-    return name
 
 
 def _source(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
@@ -96,6 +96,8 @@ def _source(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 
 def _lines(stream: Iterable[bytes], *, name: str) -> Iterator[tuple[str, str]]:
+    """Yield (place, text); empty lines at the end are none."""
+    text_lines = 0
     for number, line in enumerate(stream, start=1):
         if number == 1:
             line = line.removeprefix(_BOM)
@@ -103,7 +105,10 @@ def _lines(stream: Iterable[bytes], *, name: str) -> Iterator[tuple[str, str]]:
             text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
         except UnicodeDecodeError as error:
             raise DataError(f"not UTF-8 at byte {error.start}", file=name, line=number) from None
-        yield f"{name}:{number}", text
+        if text:
+            yield from ((f"{name}:{empty}", "") for empty in range(text_lines + 1, number))
+            yield f"{name}:{number}", text
+            text_lines = number
 
 
 def _chunks(source: Iterator[tuple[str, str]]) -> Iterator[tuple[list[str], list[str]]]:
@@ -111,22 +116,25 @@ def _chunks(source: Iterator[tuple[str, str]]) -> Iterator[tuple[list[str], list
         yield [place for place, _ in chunk], [text for _, text in chunk]
 
 
-def _checked(model: Model, lines: Sequence[str], *, place: Sequence[str]) -> list[Prediction]:
+def _checked(
+    model: Model, lines: Sequence[str], *, place: Sequence[str], split_words: bool
+) -> list[Prediction]:
     """Predict lines; an error names the line, and nothing of its chunk is written."""
-    texts, pairs = [], []
+    texts: list[str | list[str]] = []
+    pairs = []
     for where, line in zip(place, lines, strict=True):
         parts = line.split("\t") if model.kind == "pair" else [line]
         if model.kind == "pair" and len(parts) != 2:
             raise DataError(f"{where}: a pair is two texts with a TAB between, found {len(parts)}")
         if not all(part.strip() for part in parts):
             raise DataError(f"{where}: the text is empty")
-        texts.append(parts[0])
+        texts.append(line.split(" ") if split_words else parts[0])
         pairs.append(parts[-1])
     return model.predict(texts, pairs if model.kind == "pair" else None, places=place)
 
 
-def as_json(prediction: Prediction) -> dict[str, Any]:
-    """Spell a prediction as plain values."""
+def as_json(prediction: Prediction, *, with_tags: bool = False) -> dict[str, Any]:
+    """Spell a prediction as plain values; tags are of use to those who know the words."""
     content: dict[str, Any] = {"text": prediction.text}
     if prediction.pair is not None:
         content["pair"] = prediction.pair
@@ -135,6 +143,8 @@ def as_json(prediction: Prediction) -> dict[str, Any]:
             {"start": s.start, "end": s.end, "type": s.type, "text": s.text}
             for s in prediction.spans
         ]
+        if with_tags:
+            content["tags"] = list(prediction.tags)
     else:
         content["label"] = prediction.label
         shares = prediction.probabilities

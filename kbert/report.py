@@ -19,7 +19,11 @@ _LIBRARIES = ("kbert", "torch", "pytorch-lightning", "tokenizers", "numpy", "mar
 
 @dataclass(frozen=True, slots=True)
 class SplitReport:
-    """What injection did to one split. `tokens` counts flattened trees without padding."""
+    """What injection did to one split.
+
+    `tokens` counts flattened trees without padding; `unknown_share` says which share of the text's
+    own pieces (no facts, no special tokens) is [UNK], 0 to 1.
+    """
 
     name: str
     examples: int
@@ -28,13 +32,15 @@ class SplitReport:
     with_facts: int
     omitted_facts: int
     cut_examples: int
+    unknown_share: float
 
     def summary(self, max_length: int) -> str:
         """Say it in one line."""
         return (
             f"{self.name}: {self.examples} examples, {self.facts} facts injected into"
             f" {self.with_facts} of them, {self.omitted_facts} facts did not fit,"
-            f" {self.cut_examples} texts were cut to {max_length} tokens"
+            f" {self.cut_examples} texts were cut to {max_length} tokens,"
+            f" {self.unknown_share:.2%} of the text's pieces are [UNK]"
         )
 
 
@@ -60,6 +66,7 @@ class RunReport:
         """List the figures as plain values, for `metrics.json`."""
         return {
             "graph": asdict(self.record.graph),
+            "policy": self.record.policy,
             "seed": self.record.settings.seed,
             "parameters": self.parameters,
             "learning_rate": self.learning_rate,
@@ -112,7 +119,7 @@ class RunReport:
             f"A {record.task} model with {len(record.labels)} labels, trained with `kbert.train`."
             f" Encoder: {'from scratch' if settings.init == 'none' else settings.init},"
             f" {self.parameters:,} parameters in all. Graph: {graph}; at most"
-            f" {settings.max_facts} facts a mention, order `{settings.selection}`.",
+            f" {settings.max_facts} facts a mention, policy `{record.policy}`.",
             "",
         ]
         if names := self._metrics():
@@ -145,7 +152,9 @@ class RunReport:
             kept + (f"the best by dev {self.main}" if measured else "the last: no dev set")
         )
         if self.majority is not None:
-            notes.append(f"- the majority label of the test set alone gives {self.majority:.4f}")
+            notes.append(
+                f"- always answering the commonest training label gives {self.majority:.4f} on test"
+            )
         if self.overlap:
             notes.append(f"- {self.overlap} test texts also stand in train")
         return notes

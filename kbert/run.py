@@ -1,17 +1,19 @@
 """A run folder: a model that `transformers` can read, and what training knew.
 
     config.json model.safetensors vocab.txt tokenizer.json tokenizer_config.json   the model
-    run.json       task, labels, the graph with its fingerprint, settings, versions
+    run.json       task, labels, graph with fingerprint, policy of facts, settings, versions
     config.yaml    the settings again, as a recipe for `--config`
     metrics.json   figures of the run           README.md   its model card
 
-The folder appears whole or not at all: training writes beside it and renames at the end.
+The folder appears whole or not at all: training writes beside it, in a folder of its own, and
+renames that at the end. So two runs never write to one place; the later one to end is refused.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +29,7 @@ from kbert.settings import TrainSettings
 from kbert.tokenizer import Tokenizer
 
 FORMAT: Final = 1
+_PARTIAL: Final = "KBERT_PARTIAL"  # tells the processes that a run starts where it writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +48,24 @@ class GraphRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What a run remembers beside its weights; `unit` says what a tagged word was."""
+    """What a run remembers beside its weights.
+
+    `unit` says what a tagged word was, `policy` describes which facts of an entity were injected.
+    """
 
     task: Task
     labels: tuple[str, ...]
     unit: Literal["word", "character"]
     graph: GraphRecord
+    policy: str
     settings: TrainSettings
     versions: Mapping[str, str]
 
     def write(self, folder: Path) -> None:
         """Write `run.json` and `config.yaml`."""
         content = {"format": FORMAT, **{k: getattr(self, k) for k in ("task", "labels", "unit")}}
-        content |= {"graph": asdict(self.graph), "settings": self.settings.to_mapping()}
-        content["versions"] = dict(self.versions)
+        content |= {"graph": asdict(self.graph), "policy": self.policy}
+        content |= {"settings": self.settings.to_mapping(), "versions": dict(self.versions)}
         write_json(folder / "run.json", content)
         (folder / "config.yaml").write_text(self.settings.to_yaml(), encoding="utf-8")
 
@@ -81,6 +88,7 @@ class RunRecord:
                 labels=tuple(content["labels"]),
                 unit=content["unit"],
                 graph=GraphRecord(**content["graph"]),
+                policy=content["policy"],
                 settings=TrainSettings(**content["settings"]),
                 versions=content["versions"],
             )
@@ -91,12 +99,22 @@ class RunRecord:
         except (ValueError, TypeError, RecursionError, SettingsError) as error:
             raise RunError(f"{file}: damaged: {error}") from None
         if not record._consistent():
-            raise RunError(f"{file}: damaged: task, labels or unit are not what training writes")
+            raise RunError(
+                f"{file}: damaged: task, labels, unit or policy are not what training writes"
+            )
         return record
 
     def _consistent(self) -> bool:
         named = bool(self.labels) and all(isinstance(label, str) for label in self.labels)
-        return named and self.task == self.settings.task and self.unit in ("word", "character")
+        known = self.unit in ("word", "character") and isinstance(self.policy, str)
+        return named and known and self.task == self.settings.task
+
+
+def make_policy(settings: TrainSettings, store: TripleStore) -> selection.Policy:
+    """Build the policy that settings describe. Raises `GraphError` for an unknown relation."""
+    return selection.make(
+        settings.selection, store, allow=settings.allow_relations, deny=settings.deny_relations
+    )
 
 
 def make_injector(settings: TrainSettings, store: TripleStore, tokenizer: Tokenizer) -> Injector:
@@ -104,20 +122,16 @@ def make_injector(settings: TrainSettings, store: TripleStore, tokenizer: Tokeni
 
     Raises `GraphError` for a relation that the graph does not have.
     """
+    policy = make_policy(settings, store)
     return Injector(
         store,
         tokenizer,
         max_facts=settings.max_facts,
         max_length=settings.max_length,
         max_branches=settings.max_branches,
-        policy=selection.make(
-            settings.selection,
-            store,
-            allow=settings.allow_relations,
-            deny=settings.deny_relations,
-        ),
+        policy=policy,
         index=MentionIndex(
-            store,
+            policy.heads() if settings.allow_relations or settings.deny_relations else store,
             min_length=settings.min_name_length,
             stop_names=settings.stop_names,
             case_fold=settings.fold_case,
@@ -141,33 +155,68 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def new_run(path: Path, *, first: bool) -> Iterator[Path]:
+def new_run(path: Path, *, first: bool, overwrite: bool = False) -> Iterator[Path]:
     """Yield a folder to write to; at the end it becomes `path`, after a failure it is gone.
 
-    Processes of a distributed run share the folder; only the `first` makes and renames it.
+    Processes of a distributed run share the folder: the `first` makes and renames it, and those
+    that it starts meanwhile learn of it by an environment variable.
+
+    Raises `RunError` as `check_output` does if `path` is there at the end and was not before.
     """
-    path = path.resolve()  # so that "." has a name too
-    partial = path.with_name(path.name + ".partial")
-    if first:
-        shutil.rmtree(partial, ignore_errors=True)
-        with _as_run_error(path):
-            partial.mkdir(parents=True)
+    if not first:
+        yield _shared_folder(path)
+        return
+    target = path.resolve()  # so that "." has a name too
+    mark = f"{os.getpid()}-{secrets.token_hex(4)}"
+    partial = target.with_name(f"{target.name}.partial-{mark}")
+    with _as_run_error(path):
+        partial.mkdir(parents=True)
     try:
-        yield partial
-        if first:
-            with _as_run_error(path):
-                _put_in_place(partial, path)
+        with _shared(partial):
+            yield partial
+        check_output(path, overwrite=overwrite)
+        with _as_run_error(path):
+            _put_in_place(partial, target, old=target.with_name(f"{target.name}.old-{mark}"))
     finally:
-        if first:
-            shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
-def _put_in_place(partial: Path, path: Path) -> None:
+def unfinished(path: Path) -> list[Path]:
+    """List the folders beside `path` of runs that are going on, or that were killed."""
+    target = path.resolve()
+    starts = (f"{target.name}.partial-", f"{target.name}.old-")
+    try:
+        return sorted(file for file in target.parent.iterdir() if file.name.startswith(starts))
+    except OSError:  # no such folder yet, or none that we may look into
+        return []
+
+
+@contextmanager
+def _shared(partial: Path) -> Iterator[None]:
+    before = os.environ.get(_PARTIAL)
+    os.environ[_PARTIAL] = str(partial)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_PARTIAL]
+        else:
+            os.environ[_PARTIAL] = before
+
+
+def _shared_folder(path: Path) -> Path:
+    if _PARTIAL not in os.environ:
+        raise RunError(
+            f"{path}: this process was not started by the first one of its run; start that one"
+            " alone, with --devices, and it starts the others"
+        )
+    return Path(os.environ[_PARTIAL])
+
+
+def _put_in_place(partial: Path, path: Path, *, old: Path) -> None:
     if not path.exists():
         partial.rename(path)
         return
-    old = path.with_name(path.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)  # of a process that was killed between these lines
     path.rename(old)
     partial.rename(path)
     shutil.rmtree(old)
@@ -189,6 +238,6 @@ def write_report(folder: Path, *, metrics: Mapping[str, Any], card: str) -> None
 
 
 def write_json(file: Path, content: Any) -> None:
-    """Write JSON as people read it."""
-    text = json.dumps(content, ensure_ascii=False, indent=2)
+    """Write JSON as people read it. Raises `ValueError` for a number that JSON does not have."""
+    text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
     file.write_text(text + "\n", encoding="utf-8")

@@ -57,7 +57,7 @@ class TrainSettings:
     dropout: float = 0.1
 
     epochs: int = 10
-    batch_tokens: int = 2048
+    batch_tokens: int = 1024
     learning_rate: float | None = None
     warmup: float = 0.1
     weight_decay: float = 0.01

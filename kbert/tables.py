@@ -8,7 +8,6 @@ TSV and CSV); what they mean is decided in `kbert.data`.
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 import re
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from kbert.errors import DataError
+from kbert.quoting import split_record, without_end
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BETWEEN_VALUES: Final = re.compile(r"[ \t\n\r,]*")
@@ -88,30 +88,26 @@ def _read_tsv(path: Path) -> Table:
     """Fields between TABs, quotes being ordinary characters; one `\\r` may end a line."""
     return _with_header(
         path,
-        (
-            (number, line.removesuffix("\n").removesuffix("\r").split("\t"))
-            for number, line in _lines(path)
-        ),
+        ((number, without_end(line).split("\t")) for number, line in _lines(path)),
     )
 
 
 def _read_csv(path: Path) -> Table:
-    """RFC 4180: fields between commas, quotes doubled inside quotes, line ends inside quotes."""
+    """RFC 4180: fields between commas, quotes doubled inside quotes, line ends inside quotes.
+
+    A field may be of any length, and hold a carriage return that ends no line.
+    """
     return _with_header(path, _csv_records(path))
 
 
 def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((line for _, line in _lines(path)), strict=True)
-    while True:
-        start = reader.line_num + 1
+    lines = _lines(path)
+    for start, line in lines:
         try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
+            yield start, split_record(line, further=(text for _, text in lines))
+        except ValueError as error:
             message = f"bad CSV in the record that starts here: {error}"
             raise DataError(message, file=path, line=start) from None
-        yield start, cells
 
 
 def _with_header(path: Path, records: Iterator[tuple[int, list[str]]]) -> Table:

@@ -80,12 +80,20 @@ class Tokenizer:
         """Read a `tokenizer.json` of the `tokenizers` library; only WordPiece is taken.
 
         Its added tokens and post-processor are left out: special tokens are placed by us alone.
+        Raises `CheckpointError` for a bad file, and for added tokens that are neither special nor
+        pieces of the model's vocabulary: without them a trained embedding would be lost.
         """
         try:
             content = json.loads(read_text(Path(path)))
             kind = content["model"].get("type", "WordPiece")
             if kind != "WordPiece":
                 raise CheckpointError(f"{path}: the model is {kind}; only WordPiece is supported")
+            lost = _beyond_vocabulary(content)
+            if lost:
+                raise CheckpointError(
+                    f"{path}: {len(lost)} added tokens are not in the model's vocabulary, so they "
+                    f"would be lost ({', '.join(map(repr, lost[:3]))}); put them there"
+                )
             content |= {
                 "added_tokens": [],
                 "post_processor": None,
@@ -173,17 +181,6 @@ class Tokenizer:
             ends += [start + offset for offset in word.ends]
         return Encoding(ids, starts, ends)
 
-    def words(self, text: str) -> list[tuple[int, int]]:
-        """Split a text where BERT's pre-tokeniser does: half-open character spans of words."""
-        encoding = self.encode(text)
-        spans: list[tuple[int, int]] = []
-        for number, start, end in zip(*encoding, strict=True):
-            if spans and self.piece(number).startswith("##"):
-                spans[-1] = (spans[-1][0], end)
-            else:
-                spans.append((start, end))
-        return spans
-
     def _remember(self, fragment: str) -> Encoding:
         if len(self._words) >= _REMEMBERED:
             self._words.clear()
@@ -239,6 +236,13 @@ class _Characters(dict[str, int]):
         (number,) = self._library.encode(character, add_special_tokens=False).ids
         self[character] = number
         return int(number)
+
+
+def _beyond_vocabulary(content: dict[str, Any]) -> list[str]:
+    """List the added tokens of a `tokenizer.json` that the model itself does not have."""
+    added = [token["content"] for token in content.get("added_tokens") or ()]
+    known = {*content["model"]["vocab"], *SPECIALS}
+    return [piece for piece in added if piece not in known]
 
 
 def _sets_characters_apart(specification: str) -> bool:

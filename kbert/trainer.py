@@ -6,12 +6,10 @@ on the number of processes' luck. The rest of the framework runs without this fi
 
 from __future__ import annotations
 
-import logging
-import signal
+import math
+import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +18,11 @@ import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback, TQDMProgressBar
 
-from kbert import console
+from kbert import console, plans
 from kbert.errors import SettingsError
+from kbert.guest import as_guest, quiet
 from kbert.module import FineTuning
-from kbert.plans import Plan, Share, Steps, evaluation_plan, padding_share, training_plan
+from kbert.plans import Plan, Share, Steps
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
@@ -31,11 +30,11 @@ if TYPE_CHECKING:
     from kbert.settings import TrainSettings
     from kbert.tasks import Encoded, LabelledBatch, Task
 
-_ADVICE = (
-    ".*does not have many workers.*",
-    ".*LeafSpec.*is deprecated.*",
-    "Total length of `list` across ranks is zero.*",  # no dev set; this is said elsewhere
-)
+_READ_EVERY = 100  # steps after which losses are looked at; reading waits for the device
+
+
+class Diverged(SettingsError):
+    """The training came to numbers that are none; every process finds this out at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,33 +75,38 @@ class Loop:
         dev: Sequence[Encoded],
         *,
         learning_rate: float,
+        total_steps: int,
     ) -> FineTuning:
         """Train on `train`; after each epoch evaluate on `dev` and save if it is the best so far.
 
         Without `dev` each epoch is saved. The module is left with the weights of the last epoch.
+        `total_steps` is what `steps` counts. Raises `Diverged`.
         """
-        plans = [self._plan(train, epoch) for epoch in range(self.settings.epochs)]
-        total = sum(map(len, plans))
         module = FineTuning(
             network,
             self.task,
             learning_rate=learning_rate,
             weight_decay=self.settings.weight_decay,
             clip=self.settings.clip,
-            warmup_steps=round(total * self.settings.warmup),
-            total_steps=total,
+            warmup_steps=round(total_steps * self.settings.warmup),
+            total_steps=total_steps,
         )
         module.evaluate_on(dev)
-        data = _Data(self, train, plans, dev)
+        data = _Data(self, train, dev)
         self._trainer.callbacks.append(_Watch(self, has_dev=bool(dev)))  # type: ignore[attr-defined]
-        with _as_guest(self._trainer):
-            self._trainer.fit(module, datamodule=data)
+        try:
+            with as_guest(self._trainer):
+                self._trainer.fit(module, datamodule=data)
+        except Diverged:
+            if not self.first:  # with another status Lightning would kill the one that can tell
+                sys.exit(0)
+            raise
         return module
 
     def evaluate(self, module: FineTuning, encoded: Sequence[Encoded]) -> dict[str, float]:
         """Score the module on examples, over all processes."""
         module.evaluate_on(encoded)
-        with _as_guest(self._trainer):
+        with as_guest(self._trainer):
             self._trainer.test(module, dataloaders=self.evaluation(encoded), verbose=False)
         return module.scores
 
@@ -112,15 +116,18 @@ class Loop:
 
     def steps(self, encoded: Sequence[Encoded]) -> int:
         """Count the optimiser steps of the whole training."""
-        return sum(len(self._plan(encoded, epoch)) for epoch in range(self.settings.epochs))
+        sizes = plans.lengths(encoded)
+        return sum(len(self.plan(sizes, epoch)) for epoch in range(self.settings.epochs))
 
     def padding_share(self, encoded: Sequence[Encoded]) -> float:
         """Say which share of an epoch's token slots is padding (of this process), 0 to 1."""
-        return padding_share(encoded, self._plan(encoded, epoch=0))
+        sizes = plans.lengths(encoded)
+        return plans.padding_share(sizes, self.plan(sizes, epoch=0))
 
     def evaluation_padding_share(self, encoded: Sequence[Encoded]) -> float:
         """Say which share of an evaluation's token slots is padding (of this process), 0 to 1."""
-        return padding_share(encoded, self._evaluation_plan(encoded))
+        sizes = plans.lengths(encoded)
+        return plans.padding_share(sizes, self._evaluation_plan(sizes))
 
     @property
     def rank(self) -> int:
@@ -138,18 +145,20 @@ class Loop:
         """Whether this process is the one that writes."""
         return bool(self._trainer.is_global_zero)
 
-    def _plan(self, encoded: Sequence[Encoded], epoch: int) -> Plan:
-        return training_plan(
-            encoded,
+    def plan(self, sizes: Sequence[int], epoch: int) -> Plan:
+        """Plan this process's batches of an epoch (from 0) over examples of these lengths."""
+        return plans.training_plan(
+            sizes,
             max_tokens=self.settings.batch_tokens,
             seed=self.settings.seed,
             epoch=epoch,
             share=self._share,
         )
 
-    def _evaluation_plan(self, encoded: Sequence[Encoded]) -> Plan:
-        tokens = self.settings.batch_tokens
-        return evaluation_plan(encoded, max_tokens=tokens, share=self._share)
+    def _evaluation_plan(self, sizes: Sequence[int]) -> Plan:
+        return plans.evaluation_plan(
+            sizes, max_tokens=self.settings.batch_tokens, share=self._share
+        )
 
     @property
     def _share(self) -> Share:
@@ -162,46 +171,53 @@ class Loop:
 
     def evaluation(self, encoded: Sequence[Encoded]) -> DataLoader[LabelledBatch]:
         """Load this process's share of the examples, in batches sorted by length."""
-        return self.training(encoded, self._evaluation_plan(encoded))
+        return self.training(encoded, self._evaluation_plan(plans.lengths(encoded)))
 
 
 class _Data(lightning.LightningDataModule):
-    """Hands Lightning the batches of the current epoch."""
+    """Hands Lightning the batches of the current epoch, planned when it starts."""
 
-    def __init__(
-        self,
-        loop: Loop,
-        train: Sequence[Encoded],
-        plans: Sequence[Plan],
-        dev: Sequence[Encoded],
-    ) -> None:
+    def __init__(self, loop: Loop, train: Sequence[Encoded], dev: Sequence[Encoded]) -> None:
         super().__init__()
-        self._loop, self._train, self._plans, self._dev = loop, train, plans, dev
+        self._loop, self._train, self._dev = loop, train, dev
+        self._sizes = plans.lengths(train)
 
     def train_dataloader(self) -> DataLoader[LabelledBatch]:
         assert self.trainer is not None
-        return self._loop.training(self._train, self._plans[self.trainer.current_epoch])
+        plan = self._loop.plan(self._sizes, self.trainer.current_epoch)
+        return self._loop.training(self._train, plan)
 
     def val_dataloader(self) -> Any:
         return self._loop.evaluation(self._dev) if self._dev else []
 
 
 class _Watch(Callback):
-    """After each epoch: report it, and save the weights if they are the best so far."""
+    """After each epoch: report it, and save the weights if they are the best so far.
+
+    Now and then it looks whether losses are still numbers.
+    """
 
     def __init__(self, loop: Loop, *, has_dev: bool) -> None:
         self._loop = loop
         self._has_dev = has_dev
         self._start = time.perf_counter()
+        self._losses: list[float] = []
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         self._start = time.perf_counter()
+        self._losses = []
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: object) -> None:
+        if len(pl_module.losses) == _READ_EVERY:
+            self._read_losses(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        losses, pl_module.losses = pl_module.losses, []
+        self._read_losses(trainer, pl_module)
+        if not all(bool(weights.isfinite().all()) for weights in pl_module.parameters()):
+            raise self._diverged(trainer, step=len(self._losses), what="weights are no numbers")
         epoch = Epoch(
             number=trainer.current_epoch + 1,
-            loss=float(trainer.strategy.reduce(torch.stack(losses).mean(), reduce_op="mean")),
+            loss=sum(self._losses) / len(self._losses),
             scores=dict(pl_module.scores) if self._has_dev else {},
             seconds=time.perf_counter() - self._start,
         )
@@ -218,25 +234,28 @@ class _Watch(Callback):
             f"epoch {epoch.number}/{total}  loss {epoch.loss:.4f}{scores}  {epoch.seconds:.1f} s"
         )
 
+    def _read_losses(self, trainer: Any, pl_module: Any) -> None:
+        """Take the losses of the last steps, averaged over the processes."""
+        taken, pl_module.losses = pl_module.losses, []
+        if not taken:
+            return
+        for loss in trainer.strategy.reduce(torch.stack(taken), reduce_op="mean").tolist():
+            self._losses.append(loss)
+            if not math.isfinite(loss):
+                raise self._diverged(trainer, step=len(self._losses), what=f"loss {loss}")
 
-def check_devices(settings: TrainSettings) -> None:
-    """Refuse devices that this machine does not have. Raises `SettingsError`."""
-    found = torch.cuda.device_count()
-    if settings.accelerator == "gpu" and not found:
-        raise SettingsError("--accelerator gpu: this machine has no GPU that torch can use")
-    if settings.accelerator == "auto" and not found and settings.devices > 1:
-        raise SettingsError(
-            f"--devices {settings.devices}: this machine has no GPU; for that many CPU processes"
-            " say --accelerator cpu as well"
+    def _diverged(self, trainer: Any, *, step: int, what: str) -> Diverged:
+        epoch, total = trainer.current_epoch + 1, self._loop.settings.epochs
+        return Diverged(
+            f"the training diverged in epoch {epoch}/{total}, step {step} ({what}); lower"
+            " --learning-rate"
         )
-    if settings.accelerator != "cpu" and found and settings.devices > found:
-        raise SettingsError(f"--devices {settings.devices}: this machine has {found} GPUs")
 
 
 def _lightning(settings: TrainSettings, *, folder: Path) -> lightning.Trainer:
     use_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
     interactive = console.speaks() and console.interactive()
-    with _quiet():
+    with quiet():
         return lightning.Trainer(
             accelerator="gpu" if use_gpu else "cpu",
             devices=settings.devices,
@@ -253,32 +272,3 @@ def _lightning(settings: TrainSettings, *, folder: Path) -> lightning.Trainer:
             callbacks=[TQDMProgressBar(leave=False)] if interactive else [],
             default_root_dir=folder,
         )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back Lightning's advice, and nothing else; levels and filters are then as before."""
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            for message in _ADVICE:
-                warnings.filterwarnings("ignore", message=message)
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-@contextmanager
-def _as_guest(trainer: lightning.Trainer) -> Iterator[None]:
-    """Let Lightning run, and an interrupt be one: it would end the process, and ignore the next."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        with _quiet():
-            yield
-    except SystemExit:
-        if not trainer.interrupted:
-            raise
-        signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from None

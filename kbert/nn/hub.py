@@ -1,4 +1,4 @@
-"""From what a user calls a model to a folder on this machine.
+"""From what a user calls a model to a folder on this machine; what the hub has.
 
 A source is a folder if there is one by that path; else a hub id (`name` or `owner/name`), whose
 files are fetched, or found in the hub's cache when there is no network. A path that is mistyped
@@ -23,6 +23,7 @@ _FILES = [
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_]|[.-](?![.-]))*(?<![.-])"
 _HUB_ID = re.compile(rf"(?:{_PART}/)?{_PART}")
 _LONGEST_ID = 96
+_PATIENCE = 10.0  # seconds
 
 
 def resolve(source: str | os.PathLike[str]) -> Path:
@@ -44,6 +45,30 @@ def resolve(source: str | os.PathLike[str]) -> Path:
     if not _HUB_ID.fullmatch(name) or len(name) > _LONGEST_ID:
         raise CheckpointError(f"{name!r}: no such folder, and not a hub id (name or owner/name)")
     return _fetch(name)
+
+
+def has_dataset(name: str) -> bool | None:
+    """Ask the hub once whether it has a data set of this name; None if it does not answer."""
+    import huggingface_hub
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        RepositoryNotFoundError,
+    )
+
+    silence: tuple[type[Exception], ...] = HfHubHTTPError.__bases__
+    try:
+        huggingface_hub.HfApi().dataset_info(name, timeout=_PATIENCE)
+    except GatedRepoError:  # a kind of RepositoryNotFoundError
+        return True
+    except (RepositoryNotFoundError, HFValidationError):
+        return False
+    except HfHubHTTPError:  # an answer, though no good one
+        return True
+    except silence:  # OSError and the network library's own error
+        return None
+    return True
 
 
 def _fetch(name: str) -> Path:

@@ -37,14 +37,26 @@ def texts() -> list[str]:
 
 @pytest.fixture
 def ways(texts: list[str]) -> list[Contender]:
+    return draw_ways(texts, sentences=40)[0]
+
+
+def draw_ways(texts: list[str], *, sentences: int) -> tuple[list[Contender], list[int]]:
     return prepare(
         texts,
         STORE,
         tokenizer=Tokenizer.train([CHARACTERS, "首都中国城市是"]),
         sizes=SIZES,
         batch_tokens=256,
+        sentences=sentences,
         device="cpu",
     )
+
+
+def test_whole_batches_of_an_epoch_are_drawn(texts: list[str]) -> None:
+    ways, drawn = draw_ways(texts, sentences=12)
+    assert 12 <= len(drawn) < 40 and len(set(drawn)) == len(drawn)
+    assert sum(map(len, ways[0].steps)) == len(drawn)
+    assert ways[2].tokens == sum(len(texts[i]) + 2 for i in drawn)
 
 
 def test_every_way_takes_each_sentence_once_a_round(ways: list[Contender]) -> None:

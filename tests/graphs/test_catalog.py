@@ -26,7 +26,7 @@ def never(line: str) -> None:
 
 
 def test_entries_say_what_a_user_needs() -> None:
-    assert list(CATALOG) == ["cn_dbpedia", "hownet", "medical", "none"]
+    assert list(CATALOG) == ["cn_dbpedia", "cn_dbpedia_sample", "hownet", "medical", "none"]
     for name, entry in CATALOG.items():
         assert entry.name == name
         assert all((entry.title, entry.source, entry.licence, entry.format, entry.note))
@@ -90,13 +90,23 @@ def test_cn_dbpedia_falls_back_to_the_sample_and_says_so(
     monkeypatch.setattr(graphs.catalog, "files", lambda _: package)
     lines: list[str] = []
     store = load("cn_dbpedia", home=tmp_path, announce=lines.append)
-    assert (len(store), store.name) == (2, "cn_dbpedia (sample)")
+    assert (len(store), store.name) == (2, "cn_dbpedia_sample")
     assert len(lines) == 1 and "\n" not in lines[0]
-    assert "sample of 2 triples" in lines[0]
+    assert "this is cn_dbpedia_sample, the packaged sample of 2 triples" in lines[0]
     assert str(tmp_path / "graphs" / "cn_dbpedia.spo") in lines[0]
     assert capsys.readouterr() == ("", "")
     load("cn_dbpedia", home=tmp_path)
     assert capsys.readouterr() == ("", lines[0] + "\n")
+
+
+def test_the_sample_keeps_a_name_when_the_full_graph_is_there(tmp_path: Path) -> None:
+    before = load("cn_dbpedia", home=tmp_path, announce=lambda line: None)
+    save(tmp_path / "graphs" / "cn_dbpedia.spo")
+    save(tmp_path / "graphs" / "cn_dbpedia_sample.spo")  # what ships is meant, and nothing else
+    assert load("cn_dbpedia", home=tmp_path).name == "cn_dbpedia"
+    sample = load("cn_dbpedia_sample", home=tmp_path, announce=never)
+    assert sample.fingerprint == before.fingerprint
+    assert sample.name == before.name == "cn_dbpedia_sample"
 
 
 def test_the_packaged_sample_is_large_enough_and_clean(tmp_path: Path) -> None:
@@ -131,7 +141,7 @@ def test_what_is_neither_name_nor_path(tmp_path: Path) -> None:
     with pytest.raises(UnknownGraph) as caught:
         load("hownett", home=tmp_path)
     message = str(caught.value)
-    assert "cn_dbpedia, hownet, medical, none" in message
+    assert "cn_dbpedia, cn_dbpedia_sample, hownet, medical, none" in message
     assert message.endswith("did you mean 'hownet'?")
     with pytest.raises(UnknownGraph, match=r"absent\.spo"):
         load(tmp_path / "absent.spo")

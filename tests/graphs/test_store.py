@@ -57,6 +57,9 @@ def test_the_store_agrees_with_plain_lists(given_triples: list) -> None:
     relations, tails = Counter(r for _, r, _ in unique), Counter(t for _, _, t in unique)
     for value in ["a", "b", "1", "1:", "a1", "é", "unknown"]:
         assert store.facts(value) == [(r, t) for h, r, t in unique if h == value]
+        for limit in range(4):
+            assert store.facts(value, limit=limit) == store.facts(value)[:limit]
+            assert store.rarest_facts(value, limit=limit) == store.rarest_facts(value)[:limit]
         assert store.relation_count(value) == relations[value]
         assert store.tail_count(value) == tails[value]
         for triple in [(value, "a", "1"), ("a", value, "1"), ("a", "1", value)]:
@@ -119,6 +122,37 @@ def test_a_bad_triple_is_named(bad: object) -> None:
 @pytest.mark.parametrize("other", [("a", "r"), "arb", None, ("a", "r", 1), (["a"], "r", "b")])
 def test_what_is_no_triple_is_not_in_the_store(other: object) -> None:
     assert other not in TripleStore.from_triples([("a", "r", "b")])
+
+
+@pytest.mark.parametrize("bad", [5, None, {"a": 1, "b": 2, "c": 3}, {"a", "b", "c"}, iter("abc")])
+def test_what_is_no_sequence_of_three_is_refused(bad: object) -> None:
+    with pytest.raises(GraphError, match=r"is no triple; give \(head, relation, tail\)"):
+        TripleStore.from_triples([bad])  # type: ignore[list-item]
+
+
+def test_a_hub_is_not_read_for_its_first_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+
+    def counted(relation: str, tail: str) -> Fact:
+        nonlocal made
+        made += 1
+        return Fact(relation, tail)
+
+    store = TripleStore.from_triples([("枢", f"r{i % 7}", f"t{i}") for i in range(5_000)])
+    monkeypatch.setattr("graphs.store.Fact", counted)
+    assert store.facts("枢", limit=2) == [("r0", "t0"), ("r1", "t1")]
+    assert [fact.tail for fact in store.rarest_facts("枢", limit=2)] == ["t2", "t3"]
+    assert made == 4
+    assert ("枢", "r6", "t4991") not in store and ("枢", "r0", "t4998") in store
+    assert made == 4
+
+
+@pytest.mark.parametrize("name", ["facts", "rarest_facts"])
+def test_a_negative_limit_is_refused(name: str) -> None:
+    store = TripleStore.from_triples(TRIPLES)
+    for entity in ("北京", "火星"):
+        with pytest.raises(GraphError, match="limit is -1"):
+            getattr(store, name)(entity, limit=-1)
 
 
 def test_an_empty_store() -> None:

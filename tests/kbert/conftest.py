@@ -28,6 +28,12 @@ TABLES = {
         "Tim Cook visits Beijing\tB-PER E-PER O S-LOC\nBeijing is old\tS-LOC O O\n"
         "Tim sleeps\tS-PER O\nNew York is loud\tB-LOC E-LOC O O\n"
     ),
+    "punctuated": (
+        "text_a\tlabel\n"
+        "The U.S. paid Al-Qaida 3,000 dollars .\tO B-LOC O B-ORG O O O\n"
+        "Al-Qaida left ( the U.S. ) , didn't it ?\tB-ORG O O O B-LOC O O O O O\n"
+        "A.B.C. Ltd. sold 3,000\tB-ORG I-ORG O O\nIt was 3,000 , not 3\tO O O O O O\n"
+    ),
 }
 GRAPH = "北京\t首都\t中国\n上海\t位于\t中国\n苹果\t是\t水果\n库克\t职业\t总裁\n"
 SIZES = {"layers": 1, "width": 16, "heads": 2, "feed_forward": 32, "max_length": 48}
@@ -59,7 +65,7 @@ def train(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Train:
         chosen: dict[str, Any] = {"max_length": 48} if "init" in settings else SIZES
         chosen = chosen | {
             "data": str(small_data / table),
-            "task": "tagging" if table == "bioes" else table,
+            "task": "tagging" if table in ("bioes", "punctuated") else table,
             "kg": str(small_data / "graph.spo"),
             "epochs": 1,
             "accelerator": "cpu",

@@ -104,6 +104,17 @@ def test_what_was_read_is_announced(write: Write) -> None:
     assert lines == [f"train: 2 rows from {folder}/train.csv, columns 'sentence', 'labels'"]
 
 
+def test_files_with_other_names_are_announced(write: Write) -> None:
+    good = "text,label\na,0\n"
+    folder = write(
+        train__csv=good, test2__csv=good, dev_matched__csv=good, dev__csv=good, notes__txt=""
+    )
+    lines: list[str] = []
+    load(folder, announce=lines.append)
+    assert lines[0] == f"{folder}: other files, not used: dev_matched.csv, test2.csv"
+    assert len(lines) == 3
+
+
 def test_several_files_for_a_split_are_refused(write: Write) -> None:
     folder = write(train__csv="text,label\na,0\n", valid__tsv="", dev__json="")
     assert refused(folder) == (

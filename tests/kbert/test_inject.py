@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ import pytest
 from tokenizers import Tokenizer as Library
 from tokenizers import models, pre_tokenizers
 
-from graphs import MentionIndex, TripleStore
-from graphs.selection import Rare
+from graphs import Fact, MentionIndex, TripleStore
+from graphs.selection import ByRelation, First, Rare
 from kbert.errors import DataError
 from kbert.inject import Injector
 from kbert.tokenizer import SPECIALS, Tokenizer
@@ -140,6 +140,43 @@ def test_what_has_no_piece_is_no_mention_and_no_branch(tiny_tokenizer: Tokenizer
     tree = Injector(store, tiny_tokenizer)(f"我{blank}爱北京")
     assert pieces(tree, tiny_tokenizer) == ["[CLS]", *"我爱北京", "[SEP]"]
     assert tree.nodes == ()
+
+
+def test_what_has_no_piece_takes_no_budget(tiny_tokenizer: Tokenizer) -> None:
+    blanks = ["\u200b" * count for count in range(1, 40)]
+    triples = [("北京", blank, blank) for blank in blanks]
+    store = TripleStore.from_triples([*triples, ("北京", "是", "城市"), ("北京", "是", "京")])
+    for max_facts, expected in ((0, []), (1, ["城市"]), (2, ["城市", "京"]), (3, ["城市", "京"])):
+        tree = Injector(store, tiny_tokenizer, max_facts=max_facts)("我爱北京")
+        assert [b.fact.tail for node in tree.nodes for b in node.branches] == expected
+
+
+def test_no_more_facts_are_chosen_than_a_budget_needs(
+    tiny_tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TripleStore.from_triples([("北京", "是", f"城{i}") for i in range(500)])
+    asked: list[int | None] = []
+
+    class Listening(First):
+        def facts(self, entity: str, *, limit: int | None = None) -> Sequence[Fact]:
+            asked.append(limit)
+            return super().facts(entity, limit=limit)
+
+    inject = Injector(store, tiny_tokenizer, policy=Listening(store))
+    assert len(inject("北京").nodes[0].branches) == 2
+    assert len(asked) == 1 and asked[0] is not None and asked[0] < 10
+
+
+def test_a_name_whose_facts_are_all_denied_hides_no_shorter_name(
+    tiny_tokenizer: Tokenizer,
+) -> None:
+    store = TripleStore.from_triples(
+        [("苹果手机", "价格", "城市"), ("苹果", "是", "水果"), ("北京", "价格", "京")]
+    )
+    denied = ByRelation(First(store), store=store, deny=["价格"])
+    for policy, expected in ((None, ["苹果手机", "北京"]), (denied, ["苹果"])):
+        tree = Injector(store, tiny_tokenizer, policy=policy)("苹果手机和北京")
+        assert [node.entity for node in tree.nodes] == expected
 
 
 @pytest.mark.parametrize(("text", "pair"), [("", None), (" \u200b\t", None), ("我", " ")])

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 import graphs
 import kbert
 from graphs import Triple
+from kbert.data import Columns, load_splits
 from kbert.errors import CheckpointError, DataError, RunError
+from kbert.examples import join_words
 from kbert.model import Model, Prediction
 
 Runs = Callable[[str], Path]
@@ -34,8 +36,8 @@ def model(runs: Runs) -> Callable[[str], Model]:
 
 
 def close(one: Prediction, other: Prediction) -> bool:
-    same = (one.text, one.pair, one.label, one.spans, one.facts, one.cut) == (
-        *(other.text, other.pair, other.label, other.spans, other.facts, other.cut),
+    same = (one.text, one.pair, one.label, one.spans, one.tags, one.facts, one.cut) == (
+        *(other.text, other.pair, other.label, other.spans, other.tags, other.facts, other.cut),
     )
     shares = zip(one.probabilities.values(), other.probabilities.values(), strict=True)
     return same and all(abs(a - b) < 1e-6 for a, b in shares)
@@ -97,6 +99,62 @@ def test_english_spans_are_characters_of_the_raw_text(model: Callable[[str], Mod
     assert spans == [(2, 10, "PER", "Tim Cook"), (19, 26, "LOC", "Beijing")]
 
 
+@pytest.mark.parametrize("table", ["punctuated", "bioes", "tagging"])
+def test_words_of_the_data_get_the_tags_of_evaluation(
+    model: Callable[[str], Model], small_data: Path, table: str
+) -> None:
+    """These few sentences are known by heart, so evaluation gave each word its gold tag."""
+    examples = load_splits(
+        small_data / table, task="tagging", columns=Columns(), announce=lambda line: None
+    ).test
+    found = model(table).predict([example.words for example in examples])
+    assert [prediction.tags for prediction in found] == [example.tags for example in examples]
+    assert [p.text for p in found] == [join_words(example.words)[0] for example in examples]
+    for prediction in found:
+        assert all(prediction.text[s.start : s.end] == s.text for s in prediction.spans)
+
+
+def test_words_with_inner_punctuation_are_whole_entities(model: Callable[[str], Model]) -> None:
+    words = ["The", "U.S.", "paid", "Al-Qaida", "3,000", "dollars", "."]
+    raw = "The U.S. paid  Al-Qaida 3,000 dollars."
+    for text in (words, raw):
+        (found,) = model("punctuated").predict([text])
+        assert [(s.type, s.text) for s in found.spans] == [("LOC", "U.S."), ("ORG", "Al-Qaida")]
+        assert found.tags == ("O", "B-LOC", "O", "B-ORG", "O", "O", "O")
+    assert found.text == raw and found.spans[1].start == raw.index("Al-Qaida")
+
+
+def test_raw_text_is_tagged_like_its_words(model: Callable[[str], Model]) -> None:
+    raw = ["Al-Qaida left (the U.S.), didn't it?", "A.B.C. Ltd. sold 3,000"]
+    words = [
+        ["Al-Qaida", "left", "(", "the", "U.S.", ")", ",", "didn't", "it", "?"],
+        ["A.B.C.", "Ltd", ".", "sold", "3,000"],
+    ]
+    assert [p.tags for p in model("punctuated").predict(raw)] == [
+        p.tags for p in model("punctuated").predict(words)
+    ]
+    chinese = model("tagging").predict(["库 克去 上海", list("库克去上海")])
+    assert chinese[0].tags == chinese[1].tags == ("B-PER", "I-PER", "O", "B-LOC", "I-LOC")
+
+
+def test_words_that_are_refused(model: Callable[[str], Model]) -> None:
+    with pytest.raises(DataError, match=r"^text 2: word 1 of 2 is empty$"):
+        model("punctuated").predict([["It"], ["", "was"]])
+    for nothing in ([], ["\u200b"]):
+        with pytest.raises(DataError, match=r"^text 1: the text .* is empty"):
+            model("punctuated").predict([nothing])
+    message = r"^text 1: this model was trained on texts; only tagging models take words$"
+    with pytest.raises(DataError, match=message):
+        model("classification").predict([["我", "爱"]])
+
+
+def test_weights_that_are_no_numbers_are_refused(runs: Runs) -> None:
+    broken = kbert.load(runs("classification"))
+    next(broken.network.parameters()).data.fill_(float("nan"))
+    with pytest.raises(RunError, match=r"answers are no numbers \(NaN\): its training diverged"):
+        broken.predict(["我爱北京"])
+
+
 @given(text=st.text("库克去上海我Tim Cook北京é，\t\u200b𠀀", min_size=1, max_size=30))
 def test_the_text_of_a_span_is_where_it_says(model: Callable[[str], Model], text: str) -> None:
     for table in ("tagging", "bioes"):
@@ -106,6 +164,7 @@ def test_the_text_of_a_span_is_where_it_says(model: Callable[[str], Model], text
             assert "it has no token" in str(error) and not text.strip("\t \u200b")
             continue
         assert found.text == text
+        assert len(found.spans) <= len(found.tags) - found.tags.count("O")
         end = 0
         for span in found.spans:
             assert end <= span.start < span.end <= len(text)

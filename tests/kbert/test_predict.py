@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 import kbert
+from kbert.devices import check_device
+from kbert.errors import DataError
 from kbert.predict import main
 
 Runs = Callable[[str], Path]
@@ -108,6 +112,21 @@ def test_spans_as_json(runs: Runs, capsys: Capture) -> None:
     ]
 
 
+def test_words_may_be_split_already(runs: Runs, tmp_path: Path, capsys: Capture) -> None:
+    line = "The U.S. paid Al-Qaida 3,000 dollars ."
+    (found,) = answers(capsys, runs("punctuated"), "--split-words", line)
+    assert list(found) == ["text", "spans", "tags", "facts"] and found["text"] == line
+    assert found["tags"] == ["O", "B-LOC", "O", "B-ORG", "O", "O", "O"]
+    assert [span["text"] for span in found["spans"]] == ["U.S.", "Al-Qaida"]
+    file = tmp_path / "texts.txt"
+    file.write_text("It was\nIt  was\n", encoding="utf-8")
+    message = refused(capsys, runs("punctuated"), "--split-words", "--file", file)
+    assert message == f"{file}:2: word 2 of 3 is empty"
+    run = runs("classification")
+    message = refused(capsys, run, "--split-words", "我 爱")
+    assert message == f"--split-words is for models of tagging; {run} is of classification"
+
+
 def test_a_text_that_was_cut_says_so(runs: Runs, capsys: Capture) -> None:
     (found,) = answers(capsys, runs("classification"), "我" * 50)
     assert found["cut_tokens"] == 4
@@ -129,15 +148,25 @@ def test_an_empty_line_is_refused_with_its_number(
     file.write_text("我\n\u200b\n", encoding="utf-8")
     message = refused(capsys, runs("classification"), "--file", file)
     assert message.startswith(f"{file}:2: the text ") and message.endswith("it has no token")
-    monkeypatch.setattr(sys, "stdin", Stdin(b"a\n\n"))
+    monkeypatch.setattr(sys, "stdin", Stdin(b"a\n\n\nb\n"))
     assert refused(capsys, runs("classification")) == "standard input:2: the text is empty"
+
+
+def test_empty_lines_may_stand_at_the_end(
+    runs: Runs, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for content in (b"a\n\n", b"a\r\n\r\n\n\r\n"):
+        monkeypatch.setattr(sys, "stdin", Stdin(content))
+        assert [answer["text"] for answer in answers(capsys, runs("classification"))] == ["a"]
+    monkeypatch.setattr(sys, "stdin", Stdin(b"\n\n"))
+    assert answers(capsys, runs("classification")) == []
 
 
 def test_an_error_far_down_comes_after_the_answers_before_it(
     runs: Runs, tmp_path: Path, capsys: Capture
 ) -> None:
     file = tmp_path / "texts.txt"
-    file.write_text("我\n" * 1500 + "\n", encoding="utf-8")
+    file.write_text("我\n" * 1500 + "\n我\n", encoding="utf-8")
     assert main([str(runs("classification")), "--file", str(file)]) == 2
     out, err = capsys.readouterr()
     assert out.count("\n") == 1024 and err.endswith(f"error: {file}:1501: the text is empty\n")
@@ -171,7 +200,9 @@ def test_wrong_ways_to_ask(runs: Runs, tmp_path: Path, capsys: Capture) -> None:
     run = runs("classification")
     both = refused(capsys, run, "我", "--file", "x")
     assert both == "texts stand on the command line and in --file; give one of them"
-    assert refused(capsys, run, "我", "--device", "abacus").startswith("--device must be cpu or")
+    for device in ("abacus", "meta", "mps", "xpu", "cpu:0", "cuda:", "cuda:x", "cuda:-1", ""):
+        message = refused(capsys, run, "我", "--device", device)
+        assert message == f"--device must be cpu, cuda or cuda:N, was {device!r}"
     assert refused(capsys, tmp_path / "no") == f"{tmp_path / 'no'}: no such run folder"
     assert "not a run of kbert.train" in refused(capsys, tmp_path, "我")
     assert "required: RUN" in refused(capsys)
@@ -209,6 +240,40 @@ def test_broken_runs(
     else:
         (run / file).write_bytes(content)
     assert refused(capsys, run, "我\t他").startswith(f"{run}/{message}")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "name", "message"),
+    [
+        (0, "cpu", None),
+        (0, "cuda", "--device cuda: this machine has no GPU that torch can use"),
+        (0, "cuda:0", "--device cuda:0: this machine has no GPU that torch can use"),
+        (1, "cuda", None),
+        (2, "cuda:1", None),
+        (2, "cuda:2", "--device cuda:2: this machine has 2 GPUs, from cuda:0 on"),
+    ],
+)
+def test_a_device_must_be_there(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, message: str | None
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    if message is None:
+        assert check_device(name) == name
+    else:
+        with pytest.raises(DataError) as caught:
+            check_device(name)
+        assert str(caught.value) == message
+
+
+def test_weights_that_are_no_numbers_give_no_json(
+    runs: Runs, tmp_path: Path, capsys: Capture
+) -> None:
+    run = shutil.copytree(runs("classification"), tmp_path / "run")
+    tensors = load_file(run / "model.safetensors")
+    broken = {name: torch.full_like(tensor, torch.nan) for name, tensor in tensors.items()}
+    save_file(broken, run / "model.safetensors", metadata={"format": "pt"})
+    message = refused(capsys, run, "我")
+    assert message == "the model's answers are no numbers (NaN): its training diverged"
 
 
 @pytest.mark.slow

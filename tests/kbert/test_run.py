@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,16 @@ import pytest
 
 from graphs import TripleStore
 from kbert.errors import RunError
-from kbert.run import GraphRecord, RunRecord, check_output, make_injector, new_run
+from kbert.run import (
+    GraphRecord,
+    RunRecord,
+    check_output,
+    make_injector,
+    make_policy,
+    new_run,
+    unfinished,
+    write_json,
+)
 from kbert.settings import TrainSettings
 from kbert.tokenizer import Tokenizer
 
@@ -20,6 +31,7 @@ RECORD = RunRecord(
     labels=("O", "B-地点"),
     unit="character",
     graph=GraphRecord("g", "ab12", 3),
+    policy="first allow=['首都']",
     settings=TrainSettings(task="tagging", kg="g.spo", allow_relations=("首都",), seed=9),
     versions={"torch": "2"},
 )
@@ -43,11 +55,12 @@ def test_the_graph_is_recorded_by_its_content(tiny_store: TripleStore) -> None:
     ("change", "message"),
     [
         ({"format": 2}, "format 2 is not the format 1 of this version"),
-        ({"labels": []}, "damaged: task, labels or unit are not what training writes"),
-        ({"labels": [1, 2]}, "damaged: task, labels or unit are not what training writes"),
+        ({"labels": []}, "damaged: task, labels, unit or policy are not what training writes"),
+        ({"labels": [1, 2]}, "damaged: task, labels, unit or policy are not what training writes"),
+        ({"policy": None}, "damaged: task, labels, unit or policy are not what training writes"),
         ({"labels": 3}, "damaged: 'int' object is not iterable"),
-        ({"task": "parsing"}, "damaged: task, labels or unit are not what training writes"),
-        ({"unit": "syllable"}, "damaged: task, labels or unit are not what training writes"),
+        ({"task": "parsing"}, "damaged: task, labels, unit or policy are not what training"),
+        ({"unit": "syllable"}, "damaged: task, labels, unit or policy are not what training"),
         ({"graph": {"name": "g"}}, "damaged: GraphRecord.__init__() missing 2 required"),
         ({"settings": {"epochs": 0}}, "damaged: --epochs must be between 1 and 100000, was 0"),
         ({"settings": {"novel": 0}}, "damaged: TrainSettings.__init__() got an unexpected"),
@@ -106,12 +119,9 @@ def test_a_failed_run_leaves_nothing(tmp_path: Path) -> None:
 def test_a_run_that_is_replaced_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     target = tmp_path / "run"
     target.mkdir()
-    (target / "old").write_text("old")
-    for leftover in ("run.partial", "run.old"):  # of a process that was killed
-        (tmp_path / leftover).mkdir()
-        (tmp_path / leftover / "half").write_text("half")
-    with new_run(target, first=True) as folder:
-        assert (target / "old").read_text() == "old" and list(folder.iterdir()) == []
+    RECORD.write(target)
+    with new_run(target, first=True, overwrite=True) as folder:
+        assert RunRecord.read(target) == RECORD and list(folder.iterdir()) == []
         (folder / "new").write_text("new")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     assert [path.name for path in target.iterdir()] == ["new"]
@@ -119,11 +129,51 @@ def test_a_run_that_is_replaced_stays_until_the_new_one_is_whole(tmp_path: Path)
 
 def test_only_the_first_process_makes_and_renames(tmp_path: Path) -> None:
     target = tmp_path / "run"
-    with new_run(target, first=False) as folder:
-        assert not folder.exists()
-    assert list(tmp_path.iterdir()) == []
-    with new_run(target, first=True) as folder, new_run(target, first=False) as same:
-        assert same == folder and same.is_dir()
+    before = dict(os.environ)
+    with new_run(target, first=True) as folder:
+        with new_run(target, first=False) as same:  # as a process that is started meanwhile
+            assert same == folder and same.is_dir()
+        assert folder.is_dir() and not target.exists()
+    assert target.is_dir() and os.environ == before
+    with pytest.raises(RunError, match=r"run: this process was not started by the first one"):
+        new_run(target, first=False).__enter__()
+
+
+def test_two_runs_to_one_place_do_not_mix(tmp_path: Path) -> None:
+    """The first to end is kept; the other is refused as it would have been at its start."""
+    target = tmp_path / "run"
+    with pytest.raises(RunError) as caught, new_run(target, first=True) as late:
+        (late / "file").write_text("late")
+        with new_run(target, first=True) as early:
+            assert early != late and list(early.iterdir()) == []
+            assert unfinished(target) == sorted([early, late])
+            (early / "file").write_text("early")
+        assert (target / "file").read_text() == "early"
+    exists = f"{target}: exists already; choose another --output, or say --overwrite"
+    assert str(caught.value) == exists
+    assert (target / "file").read_text() == "early"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_of_two_runs_that_may_replace_the_later_one_stays(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    with new_run(target, first=True, overwrite=True) as late:
+        (late / "file").write_text("late")
+        with new_run(target, first=True, overwrite=True) as early:
+            RECORD.write(early)
+    assert [path.name for path in target.iterdir()] == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_what_killed_runs_left_is_found_and_stays(tmp_path: Path) -> None:
+    assert unfinished(tmp_path / "none" / "run") == []
+    left = [tmp_path / "run.old-1-a", tmp_path / "run.partial-2-b"]
+    for folder in (*left, tmp_path / "other.partial-3-c", tmp_path / "run.txt"):
+        folder.mkdir()
+    assert unfinished(tmp_path / "run") == left
+    with new_run(tmp_path / "run", first=True):
+        pass
+    assert all(folder.is_dir() for folder in left)
 
 
 def test_the_current_folder_can_be_replaced(
@@ -134,7 +184,7 @@ def test_the_current_folder_can_be_replaced(
     RECORD.write(target)
     monkeypatch.chdir(target)
     check_output(Path(), overwrite=True)
-    with new_run(Path(), first=True) as folder:
+    with new_run(Path(), first=True, overwrite=True) as folder:
         (folder / "file").write_text("new")
     assert [path.name for path in target.iterdir()] == ["file"]
 
@@ -169,6 +219,26 @@ def test_a_folder_that_refuses_is_one_line(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(RunError, match="run: cannot be made: Permission denied"):
         new_run(tmp_path / "run", first=True).__enter__()
+
+
+def test_a_parent_that_may_not_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # nothing is forbidden to root
+    with pytest.raises(RunError, match="is not a folder that can be written to"):
+        check_output(tmp_path / "run", overwrite=False)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_what_json_cannot_say_is_not_written(tmp_path: Path, number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "metrics.json", {"loss": number})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_policy_is_what_the_settings_describe(tiny_store: TripleStore) -> None:
+    settings = TrainSettings(selection="rare", deny_relations=("是", "位于"))
+    assert make_policy(settings, tiny_store).describe() == "rare deny=['位于', '是']"
 
 
 def test_the_injector_is_what_the_settings_describe(

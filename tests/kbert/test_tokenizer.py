@@ -5,6 +5,7 @@ The oracle is a `tokenizers` pipeline that is put together here and never cuts t
 
 from __future__ import annotations
 
+import json
 import pickle
 import unicodedata
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as Library
 from tokenizers import models, normalizers, pre_tokenizers
 
-from kbert.errors import DataError
+from kbert.errors import CheckpointError, DataError
 from kbert.tokenizer import SPECIALS, Tokenizer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -122,6 +123,25 @@ def test_a_special_tokens_name_is_brackets_and_letters(text: str, ours: Tokenize
     assert not {*SPECIALS, "[unused1]"}.difference({"[UNK]"}).intersection(pieces)
 
 
+def test_added_tokens_that_would_be_lost_are_refused(
+    make_tokenizer: Callable[..., Tokenizer], tmp_path: Path
+) -> None:
+    make_tokenizer(["the", "[unused1]"]).save(tmp_path)
+    file = tmp_path / "tokenizer.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    known = {**content["added_tokens"][0], "id": 6, "content": "[unused1]"}
+    content["added_tokens"].append(known)
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert len(Tokenizer.from_json(file)) == 7
+    content["added_tokens"] += [{**known, "id": 7 + i, "content": f"[疾病{i}]"} for i in range(4)]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    for load in (Tokenizer.from_json, lambda path: Tokenizer.from_pretrained(path.parent)):
+        with pytest.raises(CheckpointError) as caught:
+            load(file)
+        assert str(caught.value).startswith(f"{file}: 4 added tokens are not in the model's ")
+        assert "'[疾病0]', '[疾病1]', '[疾病2]'" in str(caught.value)
+
+
 def test_a_lone_surrogate_is_refused(ours: Tokenizer) -> None:
     for text in ("\ud800", "中\udc00文", "ab\ud800"):
         with pytest.raises(DataError, match="lone surrogate"):
@@ -147,20 +167,6 @@ def test_offsets_point_at_what_the_piece_spells(text: str, ours: Tokenizer) -> N
         piece = ours.piece(number)
         if piece != "[UNK]":
             assert _plain(text[start:end], lowercase=ours.lowercase) == piece.removeprefix("##")
-
-
-def test_words_are_those_of_berts_pre_tokeniser(ours: Tokenizer) -> None:
-    assert ours.words("北京the ab, .") == [(0, 1), (1, 2), (2, 5), (6, 8), (8, 9), (10, 11)]
-    assert ours.words("") == ours.words(" \u200b") == []
-
-
-@given(text=st.text("ab é中北，.[]the\u3000", max_size=12))
-def test_words_cover_the_text_in_order(text: str, ours: Tokenizer) -> None:
-    spans = ours.words(text)
-    expected = pre_tokenizers.BertPreTokenizer().pre_tokenize_str(
-        normalizers.BertNormalizer(lowercase=False, strip_accents=False).normalize_str(text)
-    )
-    assert [text[start:end] for start, end in spans] == [word for word, _ in expected]
 
 
 def test_case_is_kept_or_not(make_tokenizer: Callable[..., Tokenizer]) -> None:

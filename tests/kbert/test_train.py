@@ -16,16 +16,25 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import kbert
+from kbert import finetune
 from kbert.data import Columns, load_splits
 from kbert.metrics import accuracy, span_scores
 from kbert.nn.checkpoint import read_labels
 from kbert.run import RunRecord
 from kbert.settings import TrainSettings, settings_from
 from kbert.train import main
+from kbert.trainer import Loop
 
 Train = Callable[..., Path]
 Runs = Callable[[str], Path]
-TABLES = ["classification", "pair", "tagging", "bioes"]
+TABLES = ["classification", "pair", "tagging", "bioes", "punctuated"]
+OTHERWISE = {
+    "classification": "坏\t我爱北京的苹果",
+    "pair": "我在北京\t他在北京\t0",
+    "tagging": "库 克 吃\tO O B-LOC",
+    "bioes": "Tim sleeps\tO S-LOC",
+    "punctuated": "It was 3,000 , not 3\tB-LOC O O O O O",
+}
 FILES = [
     "README.md",
     "config.json",
@@ -37,6 +46,10 @@ FILES = [
     "tokenizer_config.json",
     "vocab.txt",
 ]
+
+
+def task_of(table: str) -> Any:
+    return "tagging" if table in ("bioes", "punctuated") else table
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -56,9 +69,9 @@ def figures(run: Path) -> Any:
 def test_a_run_folder_is_complete(runs: Runs, table: str) -> None:
     run = runs(table)
     assert sorted(path.name for path in run.iterdir()) == FILES
-    assert not run.with_name("run.partial").exists()
+    assert [path.name for path in run.parent.iterdir()] == ["run"]
     record = RunRecord.read(run)
-    assert record.task == ("tagging" if table == "bioes" else table)
+    assert record.task == task_of(table)
     assert read_labels(run) == record.labels
     assert record.unit == ("character" if table == "tagging" else "word")
     assert settings_from(run / "config.yaml", {}) == record.settings
@@ -70,7 +83,7 @@ def test_a_run_folder_is_complete(runs: Runs, table: str) -> None:
 @pytest.mark.parametrize("table", TABLES)
 def test_a_few_sentences_are_learnt_by_heart(runs: Runs, table: str) -> None:
     found = figures(runs(table))
-    main_metric = "f1" if table in ("tagging", "bioes") else "accuracy"
+    main_metric = "f1" if task_of(table) == "tagging" else "accuracy"
     assert found["dev"][main_metric] == found["test"][main_metric] == 1.0
     assert found["epochs"][0]["loss"] > found["epochs"][-1]["loss"]
 
@@ -91,34 +104,63 @@ def test_the_figures_that_are_quoted(runs: Runs) -> None:
     assert {"python", "torch", "kbert"} <= set(found["versions"]) and found["hardware"]
 
 
-def measured(run: Path, examples: Any, table: str) -> float:
+def measured(run: Path, examples: Any, task: str) -> float:
     """Score the run's weights by way of prediction, in this process."""
     model = kbert.load(run)
-    if table == "tagging":
-        tags = []
-        found = model.predict(["".join(example.words) for example in examples])
-        for example, prediction in zip(examples, found, strict=True):
-            row = ["O"] * len(example.words)
-            for span in prediction.spans:
-                row[span.start : span.end] = ["I-" + span.type] * (span.end - span.start)
-                row[span.start] = "B-" + span.type
-            tags.append(row)
+    if task == "tagging":
+        found = model.predict([example.words for example in examples])
+        tags = [prediction.tags for prediction in found]
         return span_scores([example.tags for example in examples], tags).f1
-    pairs = [example.pair for example in examples] if table == "pair" else None
+    pairs = [example.pair for example in examples] if task == "pair" else None
     predictions = model.predict([example.text for example in examples], pairs)
     return accuracy([e.label for e in examples], [p.label or "" for p in predictions])
 
 
-@pytest.mark.parametrize("table", ["classification", "pair", "tagging"])
-def test_figures_are_those_of_the_saved_weights(train: Train, small_data: Path, table: Any) -> None:
+def contradicted(folder: Path, small_data: Path, table: str) -> Path:
+    """Copy a table, and let its test set say of one sentence what training did not say."""
+    shutil.copytree(small_data / table, folder)
+    with (folder / "test.tsv").open("a", encoding="utf-8") as stream:
+        stream.write(OTHERWISE[table] + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("table", OTHERWISE)
+def test_figures_are_those_of_the_saved_weights(
+    train: Train, small_data: Path, tmp_path: Path, table: Any
+) -> None:
     """The best weights are restored before the test: predicting anew gives the same scores."""
-    run = train(table, epochs=3, learning_rate=0.01)
-    found, main_metric = figures(run), "f1" if table == "tagging" else "accuracy"
-    splits = load_splits(
-        small_data / table, task=table, columns=Columns(), announce=lambda line: None
-    )
-    assert 0 < found["test"][main_metric] < 1
-    assert measured(run, splits.test, table) == found["test"][main_metric]
+    data = contradicted(tmp_path / "data", small_data, table)
+    run = train(table, data=str(data), epochs=12, learning_rate=0.02)
+    main_metric = "f1" if task_of(table) == "tagging" else "accuracy"
+    found = figures(run)["test"][main_metric]
+    splits = load_splits(data, task=task_of(table), columns=Columns(), announce=lambda line: None)
+    assert 0 < found < 1
+    assert measured(run, splits.test, task_of(table)) == found
+
+
+@pytest.mark.parametrize("table", ["punctuated", "bioes", "tagging"])
+def test_prediction_of_test_words_is_evaluation(
+    train: Train, small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """Tag by tag, right or wrong."""
+    evaluated: list[tuple[int, ...]] = []
+    evaluate = Loop.evaluate
+
+    def watched(self: Loop, module: Any, encoded: Any) -> dict[str, float]:
+        scores = evaluate(self, module, encoded)
+        evaluated.extend(module.predictions)
+        return scores
+
+    monkeypatch.setattr(Loop, "evaluate", watched)
+    data = contradicted(tmp_path / "data", small_data, table)
+    run = train(table, data=str(data), epochs=12, learning_rate=0.02, batch_tokens=32)
+    examples = load_splits(data, task="tagging", columns=Columns(), announce=lambda _: None).test
+    model = kbert.load(run)
+    found = model.predict([example.words for example in examples])
+    tags = [tuple(model.labels[label] for label in labels) for labels in evaluated]
+    assert [prediction.tags for prediction in found] == tags
+    assert len({tag for row in tags for tag in row}) > 1
+    assert tags != [example.tags for example in examples]
 
 
 def test_the_best_epoch_is_restored_and_not_the_last(
@@ -288,12 +330,15 @@ def test_an_existing_run_is_replaced_only_when_asked_for(train: Train, tmp_path:
 def test_the_default_output_names_data_graph_and_seed(
     small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kbert.finetune import default_output
-
     monkeypatch.chdir(tmp_path)
-    assert default_output(TrainSettings(kg="cn_dbpedia", seed=3)) == "runs/sample-cn_dbpedia-seed3"
-    assert default_output(TrainSettings(data="a/b.tsv.gz", kg="x/g.spo")) == "runs/b-g-seed1"
-    assert default_output(TrainSettings(data=".")) == f"runs/{tmp_path.name}-none-seed1"
+    assert (
+        finetune.default_output(TrainSettings(kg="cn_dbpedia", seed=3))
+        == "runs/sample-cn_dbpedia-seed3"
+    )
+    assert (
+        finetune.default_output(TrainSettings(data="a/b.tsv.gz", kg="x/g.spo")) == "runs/b-g-seed1"
+    )
+    assert finetune.default_output(TrainSettings(data=".")) == f"runs/{tmp_path.name}-none-seed1"
     graph = str(small_data / "graph.spo")
     arguments = ["--data", str(small_data / "pair"), "--task", "pair", "--kg", graph]
     arguments += ["--accelerator", "cpu", "--layers", "1", "--width", "8", "--epochs", "1"]
@@ -347,6 +392,7 @@ def test_two_processes_share_the_work(small_data: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in output.iterdir()) == FILES
     assert done.stderr.count("wrote ") == 1 and done.stderr.count("epoch 4/4") == 1
     assert "Warning" not in done.stderr and "2 x CPU" in done.stderr
+    assert "distributed" not in done.stderr and "GLOBAL_RANK" not in done.stderr
     splits = load_splits(data, task="tagging", columns=Columns(), announce=lambda line: None)
     found = figures(output)
     assert found["dev"]["f1"] == measured(output, splits.dev, "tagging")

@@ -18,35 +18,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import TripleStore
+from kbert.devices import check_devices
 from kbert.errors import SettingsError
 from kbert.examples import TextExample
 from kbert.inject import Injector
 from kbert.module import FineTuning
 from kbert.nn import Classifier, Encoder, EncoderConfig
-from kbert.plans import Share, Steps, evaluation_plan, padding_share, training_plan
+from kbert.plans import (
+    Share,
+    Steps,
+    dropout_seed,
+    evaluation_plan,
+    lengths,
+    padding_share,
+    training_plan,
+)
 from kbert.settings import TrainSettings
 from kbert.tasks import Classification, Encoded
 from kbert.tokenizer import Tokenizer
-from kbert.trainer import Loop, check_devices
+from kbert.trainer import Diverged, Loop
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=40)
 TEXTS = ["我爱北京", "苹果", "我在上海吃苹果", "去", "哈哈哈", "我爱吃"]
 
 
-def of_lengths(lengths: Sequence[int]) -> list[Encoded]:
+@given(sizes=LENGTHS)
+def test_lengths_are_those_of_the_trees(sizes: list[int]) -> None:
     nothing = np.empty(0, dtype=np.int32)
-    return [Encoded(np.zeros((6, n), dtype=np.int32), (0,), nothing, 0, 0, 0) for n in lengths]
+    trees = [Encoded(np.zeros((6, n), dtype=np.int32), (0,), nothing, 0, 0, 0) for n in sizes]
+    assert lengths(trees) == sizes
 
 
-@given(lengths=LENGTHS, world=st.integers(1, 5), seed=st.integers(0, 2**32 - 1))
+@given(sizes=LENGTHS, world=st.integers(1, 5), seed=st.integers(0, 2**32 - 1))
 def test_processes_share_an_epoch_and_leave_nothing_out(
-    lengths: list[int], world: int, seed: int
+    sizes: list[int], world: int, seed: int
 ) -> None:
-    encoded = of_lengths(lengths)
-
     def plans(epoch: int, world: int) -> list[list[tuple[int, ...]]]:
         return [
-            training_plan(encoded, max_tokens=64, seed=seed, epoch=epoch, share=Share(rank, world))
+            training_plan(sizes, max_tokens=64, seed=seed, epoch=epoch, share=Share(rank, world))
             for rank in range(world)
         ]
 
@@ -56,41 +65,46 @@ def test_processes_share_an_epoch_and_leave_nothing_out(
     taken = [batch for share in shares for batch in share]
     assert sorted({*taken}) == sorted(alone)
     assert len(taken) - len(alone) < world
-    assert sorted(i for batch in alone for i in batch) == list(range(len(lengths)))
-    assert all(len(b) == 1 or len(b) * max(lengths[i] for i in b) <= 64 for b in alone)
+    assert sorted(i for batch in alone for i in batch) == list(range(len(sizes)))
+    assert all(len(b) == 1 or len(b) * max(sizes[i] for i in b) <= 64 for b in alone)
     assert plans(3, world) == shares
 
 
 def test_epochs_and_seeds_have_orders_of_their_own() -> None:
-    encoded = of_lengths([5] * 100)
     keys = [(1, 0), (1, 1), (2, 0), (0, 0)]
     plans = [
-        training_plan(encoded, max_tokens=10, seed=seed, epoch=epoch, share=Share(0, 1))
+        training_plan([5] * 100, max_tokens=10, seed=seed, epoch=epoch, share=Share(0, 1))
         for seed, epoch in keys
     ]
     assert all(a != b for i, a in enumerate(plans) for b in plans[:i])
 
 
-@given(lengths=LENGTHS, world=st.integers(1, 5))
+@given(sizes=LENGTHS, world=st.integers(1, 5))
 def test_evaluation_takes_each_example_and_gives_each_process_a_batch(
-    lengths: list[int], world: int
+    sizes: list[int], world: int
 ) -> None:
-    encoded = of_lengths(lengths)
     shares = [
-        evaluation_plan(encoded, max_tokens=32, share=Share(rank, world)) for rank in range(world)
+        evaluation_plan(sizes, max_tokens=32, share=Share(rank, world)) for rank in range(world)
     ]
     assert all(shares)
     taken = sorted(i for share in shares for batch in share for i in batch)
-    assert sorted({*taken}) == list(range(len(lengths)))
-    assert len(taken) == max(len(lengths), world)
+    assert sorted({*taken}) == list(range(len(sizes)))
+    assert len(taken) == max(len(sizes), world)
     for share in shares:
-        sizes = [lengths[i] for batch in share for i in batch]
-        assert sizes == sorted(sizes, reverse=True)
+        order = [sizes[i] for batch in share for i in batch]
+        assert order == sorted(order, reverse=True)
 
 
 def test_the_share_of_padding() -> None:
     plan = [(0, 1), (2,)]  # slots: 2 x 4 and 1 x 3; tokens: 4 + 1 and 3
-    assert padding_share(of_lengths([4, 1, 3]), plan) == pytest.approx(3 / 11)
+    assert padding_share([4, 1, 3], plan) == pytest.approx(3 / 11)
+
+
+def test_each_seed_and_process_has_dropout_of_its_own() -> None:
+    seeds = [dropout_seed(seed, rank=rank) for seed in range(20) for rank in range(8)]
+    assert len(set(seeds)) == len(seeds)
+    assert seeds == [dropout_seed(seed, rank=rank) for seed in range(20) for rank in range(8)]
+    torch.manual_seed(max(seeds))  # it takes numbers of that size
 
 
 def test_the_rate_rises_then_falls_to_zero() -> None:
@@ -171,7 +185,10 @@ class Scene:
 
     def fit(self, *, dev: bool = True) -> FineTuning:
         encoded = self.encoded if dev else []
-        return self.loop.fit(self.network, self.encoded, encoded, learning_rate=0.01)
+        steps = self.loop.steps(self.encoded)
+        return self.loop.fit(
+            self.network, self.encoded, encoded, learning_rate=0.01, total_steps=steps
+        )
 
 
 @pytest.fixture
@@ -228,13 +245,81 @@ def test_steps_are_counted_before_training(scene: Any) -> None:
     assert made.loop.steps(made.encoded) == made.loop._trainer.global_step > 3
 
 
+def test_an_epoch_is_planned_when_it_starts(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = scene(epochs=3)
+    steps = made.loop.steps(made.encoded)
+    seen: list[tuple[int, int]] = []
+    plan = made.loop.plan
+
+    def watched(sizes: Sequence[int], epoch: int) -> Any:
+        seen.append((epoch, made.loop._trainer.global_step))
+        return plan(sizes, epoch)
+
+    monkeypatch.setattr(made.loop, "plan", watched)
+    made.loop.fit(made.network, made.encoded, [], learning_rate=0.01, total_steps=steps)
+    per_epoch = steps // 3
+    assert seen == [(0, 0), (1, per_epoch), (2, 2 * per_epoch)]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("every", [1, 2, 100])
+def test_a_loss_that_is_no_number_stops_the_training(
+    scene: Any, monkeypatch: pytest.MonkeyPatch, bad: float, every: int
+) -> None:
+    step = FineTuning.training_step
+
+    def diverging(self: FineTuning, batch: Any, index: int) -> torch.Tensor:
+        value = step(self, batch, index)
+        if (self.current_epoch, index) == (1, 2):
+            self.losses[-1] = torch.tensor(bad)
+        return value
+
+    monkeypatch.setattr(FineTuning, "training_step", diverging)
+    monkeypatch.setattr("kbert.trainer._READ_EVERY", every)
+    made = scene(epochs=3)
+    per_epoch = made.loop.steps(made.encoded) // 3
+    assert per_epoch > 3
+    with pytest.raises(Diverged) as caught:
+        made.fit(dev=False)
+    looked = min(per_epoch, {1: 3, 2: 4, 100: 100}[every])
+    assert made.loop._trainer.global_step == per_epoch + looked
+    assert str(caught.value) == (
+        f"the training diverged in epoch 2/3, step 3 (loss {bad}); lower --learning-rate"
+    )
+    assert made.saved == [1]
+
+
+def test_weights_that_are_no_numbers_stop_the_training(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the last step no loss would tell."""
+    made = scene(epochs=1)
+    last = made.loop.steps(made.encoded) - 1
+
+    def spoil(self: FineTuning, batch: Any, index: int) -> torch.Tensor:
+        if index == last:
+            next(made.network.parameters()).register_hook(lambda g: g * torch.nan)
+        return step(self, batch, index)
+
+    step = FineTuning.training_step
+    monkeypatch.setattr(FineTuning, "training_step", spoil)
+    with pytest.raises(Diverged, match=rf"step {last + 1} \(weights are no numbers\); lower"):
+        made.fit(dev=False)
+    assert made.saved == []
+
+
 def test_lightning_leaves_no_trace(scene: Any, tmp_path: Path) -> None:
     Staged.stage = iter([0.5, 0.5])
-    logger = logging.getLogger("pytorch_lightning")
-    before = (list(warnings.filters), logger.level, signal.getsignal(signal.SIGINT))
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
+
+    def state() -> Any:
+        levels = [logger.level for logger in loggers]
+        return list(warnings.filters), levels, signal.getsignal(signal.SIGINT)
+
+    before = state()
     made = scene(epochs=1)
     made.loop.evaluate(made.fit(), made.encoded)
-    assert (list(warnings.filters), logger.level, signal.getsignal(signal.SIGINT)) == before
+    assert state() == before
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from kbert import console
 from kbert.train import main
@@ -170,8 +172,8 @@ FILES: list[tuple[str, dict[str, str | bytes], list[str], str]] = [
         "unknown graph",
         {},
         ["--kg", "hownett"],
-        "no graph 'hownett': neither a known name (cn_dbpedia, hownet, medical, none) nor an"
-        " existing file; did you mean 'hownet'?",
+        "no graph 'hownett': neither a known name (cn_dbpedia, cn_dbpedia_sample, hownet, medical,"
+        " none) nor an existing file; did you mean 'hownet'?",
     ),
     ("absent graph", {}, ["--kg", "medical"], "medical (MedicalKG, the classes of Chinese medical"),
     (
@@ -185,13 +187,13 @@ FILES: list[tuple[str, dict[str, str | bytes], list[str], str]] = [
         "relation",
         {"g.spo": "北京\t首都\t中国\n"},
         ["--kg", "g.spo", "--allow-relations", "首府"],
-        "allow: graph 'g.spo' has no relation '首府'",
+        "allow (--allow-relations): graph 'g.spo' has no relation '首府'",
     ),
     (
         "denied relation",
         {"g.spo": "北京\t首都\t中国\n"},
         ["--kg", "g.spo", "--deny-relations", "首都", "在"],
-        "deny: graph 'g.spo' has no relation '在'",
+        "deny (--deny-relations): graph 'g.spo' has no relation '在'",
     ),
     ("no vocabulary", {}, ["--vocab", "v.txt"], "v.txt: cannot be read: No such file or directory"),
     (
@@ -344,6 +346,29 @@ def test_a_vocabulary_beside_a_checkpoint(place: Place, base: Path) -> None:
     assert message == "base: holds neither tokenizer.json nor vocab.txt"
 
 
+def test_encoder_and_vocabulary_are_looked_for_first(place: Place) -> None:
+    """Reading a graph and data may take minutes; here both would be refused as well."""
+    late = ["--kg", "absent.spo", "--data", "absent"]
+    assert place.refusal(*late, "--init", "./absent") == "./absent: no such folder"
+    message = place.refusal(*late, "--vocab", "v.txt")
+    assert message == "v.txt: cannot be read: No such file or directory"
+
+
+def spoil(base: Path) -> None:
+    """Put numbers that are none into a checkpoint, as a diverged training leaves them."""
+    tensors = load_file(base / "model.safetensors")
+    tensors["bert.encoder.layer.0.output.dense.bias"].fill_(torch.nan)
+    save_file(tensors, base / "model.safetensors", metadata={"format": "pt"})
+
+
+def test_a_training_that_diverges_is_stopped(place: Place, base: Path) -> None:
+    spoil(base)
+    message = place.refusal("--init", "base", "--max-length", "48", "--accelerator", "cpu")
+    assert message == (
+        "the training diverged in epoch 1/10, step 1 (loss nan); lower --learning-rate"
+    )
+
+
 def test_a_hub_id_without_network(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
     import huggingface_hub
@@ -351,7 +376,7 @@ def test_a_hub_id_without_network(place: Place, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     message = place.refusal("--data", "owner/name")
-    assert message.startswith("owner/name: not a file or folder, and cannot be read from the hub: ")
+    assert message.startswith("owner/name: no such file or folder here, and the hub does not ")
     message = place.refusal("--init", "owner/name")
     assert message.startswith("owner/name: no such folder here, and the hub did not give it ")
 
@@ -413,10 +438,24 @@ def test_an_interrupt_leaves_nothing_behind(place: Place) -> None:
         for line in process.stderr:
             if line.startswith("epoch 2/"):
                 break
-        assert (place.folder / "run.partial").is_dir()
+        assert [path.is_dir() for path in place.folder.glob("run.partial-*")] == [True]
         process.send_signal(signal.SIGINT)
         said = process.stderr.read().splitlines()
         assert (process.wait(timeout=60), process.stdout.read()) == (130, "")
     assert said[-1] == "interrupted"
     assert all(line.startswith("epoch ") for line in said[:-1])
+    assert contents(place.folder) == before
+
+
+@pytest.mark.slow
+def test_two_processes_that_diverge_end_as_one(place: Place, base: Path) -> None:
+    """Neither is killed by the other's status, and only the first one speaks."""
+    spoil(base)
+    before = contents(place.folder)
+    flags = ["--init", "base", "--max-length", "48", "--accelerator", "cpu", "--devices", "2"]
+    with command(place.folder, *flags) as process:
+        out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (2, ""), err
+    assert err.count("the training diverged in epoch 1/10, step 1 (loss nan)") == 1
+    assert "Traceback" not in err and "Initializing distributed" not in err
     assert contents(place.folder) == before

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -277,6 +278,22 @@ def test_a_pickle_file_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="never pickle: convert"):
         load_encoder(tmp_path)
+
+
+@pytest.mark.parametrize("on_meta", [True, False])
+def test_what_is_loaded_no_longer_depends_on_the_file(on_meta: bool, tmp_path: Path) -> None:
+    model = make(0, seed=11)
+    save(model, tmp_path)
+    with torch.device("meta" if on_meta else "cpu"):
+        loaded = Encoder(CONFIG)
+    load_weights(loaded, tmp_path)
+    file = tmp_path / "model.safetensors"
+    with file.open("r+b") as stream:  # in place: the same pages
+        stream.write(bytes(file.stat().st_size))
+        stream.flush()
+        os.fsync(stream.fileno())
+    weights = loaded.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
 
 
 def test_a_save_that_fails_leaves_the_old_model(

@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import errors
 
 from kbert.errors import CheckpointError
-from kbert.nn.hub import resolve
+from kbert.nn.hub import has_dataset, resolve
 
 
 @pytest.fixture
@@ -98,3 +98,32 @@ def test_what_the_hub_refuses_is_one_clear_line(
         resolve("owner/model")
     assert str(caught.value).startswith("owner/model: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (None, True),
+        (errors.GatedRepoError("403", response=RESPONSE), True),
+        (errors.HfHubHTTPError("503", response=RESPONSE), True),
+        (errors.RepositoryNotFoundError("404", response=RESPONSE), False),
+        (errors.HFValidationError("odd name"), False),
+        (errors.OfflineModeIsEnabled("offline"), None),
+        (errors.HfHubHTTPError.__bases__[0]("the network library's own error"), None),
+        (TimeoutError("slow"), None),
+    ],
+)
+def test_the_hub_is_asked_once_for_a_data_set(
+    answer: Exception | None, expected: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+
+    def dataset_info(self: object, name: str, *, timeout: float) -> None:
+        names.append(name)
+        assert 0 < timeout < 60
+        if answer is not None:
+            raise answer
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", dataset_info)
+    assert has_dataset("owner/data") is expected
+    assert names == ["owner/data"]

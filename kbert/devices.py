@@ -1,0 +1,45 @@
+"""Which devices there are: those that training and prediction ask for, or a line that says no.
+
+Checked before anything is read or written, and in our words. Nothing is chosen here.
+"""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from kbert.errors import DataError, SettingsError
+from kbert.settings import TrainSettings
+
+
+def check_devices(settings: TrainSettings) -> None:
+    """Refuse devices that this machine does not have. Raises `SettingsError`."""
+    found = torch.cuda.device_count()
+    if settings.accelerator == "gpu" and not found:
+        raise SettingsError("--accelerator gpu: this machine has no GPU that torch can use")
+    if settings.accelerator == "auto" and not found and settings.devices > 1:
+        raise SettingsError(
+            f"--devices {settings.devices}: this machine has no GPU; for that many CPU processes"
+            " say --accelerator cpu as well"
+        )
+    if settings.accelerator != "cpu" and found and settings.devices > found:
+        raise SettingsError(f"--devices {settings.devices}: this machine has {found} GPUs")
+
+
+def check_device(name: str) -> str:
+    """Return the name of a device to predict on: `cpu`, `cuda` or `cuda:N`.
+
+    Raises `DataError` for another name, and for a GPU that this machine does not have.
+    """
+    if name == "cpu":
+        return name
+    form = re.fullmatch(r"cuda(?::(0|[1-9]\d{0,8}))?", name, re.ASCII)
+    if form is None:
+        raise DataError(f"--device must be cpu, cuda or cuda:N, was {name!r}")
+    found = torch.cuda.device_count()
+    if not found:
+        raise DataError(f"--device {name}: this machine has no GPU that torch can use")
+    if int(form[1] or 0) >= found:
+        raise DataError(f"--device {name}: this machine has {found} GPUs, from cuda:0 on")
+    return name
