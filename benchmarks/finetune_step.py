@@ -14,6 +14,7 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,8 +51,8 @@ def prepare(
 ) -> tuple[list[Contender], list[int]]:
     """Draw sentences, inject facts, and make the ways to train a fresh encoder of these sizes.
 
-    What is drawn is whole batches of the plan for all texts, as an epoch has them, until there are
-    at least so many sentences; their places in `texts` are returned as well.
+    What is drawn is whole batches of the plan for all texts, as an epoch has them: evenly spaced
+    ones among those sorted by length, about so many sentences. Their places are returned as well.
     """
     inject = Injector(store, tokenizer, max_length=LENGTH)
     bare = Injector(store, tokenizer, max_length=LENGTH, max_facts=0)
@@ -59,13 +60,13 @@ def prepare(
     generator = torch.Generator().manual_seed(1)
     network = Classifier(Encoder(config, generator=generator), 2, generator=generator)
     trees = list(map(inject, texts))
-    drawn: list[int] = []
-    plan = []
-    for batch in plan_batches(list(map(len, trees)), max_tokens=batch_tokens, seed=1):
-        if len(drawn) >= sentences:
-            break
-        plan.append(tuple(range(len(drawn), len(drawn) + len(batch))))
-        drawn += batch
+    batches = plan_batches(list(map(len, trees)), max_tokens=batch_tokens, seed=1)
+    batches.sort(key=lambda batch: max(len(trees[i]) for i in batch))
+    count = max(1, round(len(batches) * min(1.0, sentences / len(texts))))
+    chosen = [batches[(2 * i + 1) * len(batches) // (2 * count)] for i in range(count)]
+    drawn = [i for batch in chosen for i in batch]
+    ends = list(accumulate(map(len, chosen)))
+    plan = [tuple(range(end - len(batch), end)) for batch, end in zip(chosen, ends, strict=True)]
     ways = contenders(
         network.to(device),
         [trees[i] for i in drawn],
@@ -158,8 +159,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.finetune_step", description=__doc__)
     for name, default, text in (
         *((name, default, "size of the encoder") for name, default in SIZES.items()),
-        ("batch_tokens", 4096, "token slots of a batch of ours"),
-        ("sentences", 256, "sentences a round, at least"),
+        ("batch_tokens", 2048, "token slots of a batch of ours"),
+        ("sentences", 256, "sentences a round, about"),
         ("rounds", 5, "rounds"),
         ("threads", torch.get_num_threads(), "CPU threads"),
     ):

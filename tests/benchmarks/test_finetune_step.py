@@ -53,8 +53,9 @@ def draw_ways(texts: list[str], *, sentences: int) -> tuple[list[Contender], lis
 
 
 def test_whole_batches_of_an_epoch_are_drawn(texts: list[str]) -> None:
-    ways, drawn = draw_ways(texts, sentences=12)
-    assert 12 <= len(drawn) < 40 and len(set(drawn)) == len(drawn)
+    ways, drawn = draw_ways(texts, sentences=20)
+    assert 10 <= len(drawn) <= 30 and len(set(drawn)) == len(drawn)
+    assert abs(ways[2].tokens / len(drawn) - sum(len(text) + 2 for text in texts) / 40) < 3
     assert sum(map(len, ways[0].steps)) == len(drawn)
     assert ways[2].tokens == sum(len(texts[i]) + 2 for i in drawn)
 
