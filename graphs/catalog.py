@@ -16,7 +16,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from types import MappingProxyType
 
-from graphs.errors import GraphNotFound, UnknownGraph, suggestion
+from graphs.errors import GraphError, GraphNotFound, UnknownGraph, suggestion
 from graphs.readers import SUFFIXES, OnError, ReadReport
 from graphs.store import TripleStore
 
@@ -139,6 +139,11 @@ def _open(
     store = TripleStore.open(path, on_error=on_error, report=report, name=name)
     if report.skipped:
         announce(f"{report.skipped} bad lines skipped, the first: {report.messages[0]}")
+    if not len(store):
+        raise GraphError(
+            f"{path}: holds no triple ({report.skipped} lines were skipped); the empty graph is"
+            " called none"
+        )
     return store
 
 

@@ -71,7 +71,7 @@ def _find(name: str, *, role: str, table: Table) -> int:
     close = difflib.get_close_matches(name, table.columns, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise DataError(
-        f"no column {name!r} for the {role}; {hint}The columns are "
+        f"no column {name!r} for the {role}; {hint}its columns are "
         f"{', '.join(map(repr, table.columns))}; name one with --{role}-column",
         file=table.file,
     )

@@ -89,7 +89,9 @@ def load_splits(
         if not table.rows:
             raise DataError(f"holds no rows for {name}", file=table.file)
         used = ", ".join(repr(table.columns[index]) for index in chosen[name] if index is not None)
-        announce(f"{name}: {len(table.rows)} rows from {table.file}, columns {used}")
+        idle = [repr(c) for i, c in enumerate(table.columns) if i not in chosen[name]]
+        note = f" (not used: {', '.join(idle)})" if idle else ""
+        announce(f"{name}: {len(table.rows)} rows from {table.file}, columns {used}{note}")
     if task == "tagging":
         return _splits(tables, chosen=chosen, convert=tagged_example)
     return _splits(tables, chosen=chosen, convert=text_example)

@@ -72,6 +72,7 @@ def finetune(settings: TrainSettings) -> RunReport:
     prepared = _prepare(settings)
     with new_run(output, first=console.speaks(), overwrite=settings.overwrite) as folder:
         report = _fit(prepared, folder=folder, start=start)
+    console.say(report.kept())
     console.say(f"wrote {output}")
     return report
 
@@ -99,6 +100,8 @@ def _prepare(settings: TrainSettings) -> _Prepared:
     ]
     for report in reports:
         console.say(report.summary(settings.max_length))
+    if len(store) and settings.max_facts and not reports[0].facts:
+        console.say(f"note: no fact of {store.name} was injected into the training texts")
     record = RunRecord(
         task=settings.task,
         labels=task.labels,

@@ -51,8 +51,8 @@ class Prediction:
     """What a model says of one text.
 
     Classification fills `label` and `probabilities`; tagging fills `spans` and `tags`, one a word.
-    `facts` are the triples that were injected, `cut` counts tokens of the text that were too many
-    to be read.
+    `facts` are the triples that were injected, `omitted` counts those that did not fit, `cut`
+    tokens of the text that were too many to be read.
     """
 
     text: str
@@ -62,6 +62,7 @@ class Prediction:
     spans: tuple[FoundSpan, ...]
     tags: tuple[str, ...]
     facts: tuple[Triple, ...]
+    omitted: int
     cut: int
 
 
@@ -106,7 +107,8 @@ class Model:
             raise TypeError("predict takes a list of texts, not one text")
         if (pairs is not None) != (self.kind == "pair"):
             wanted = "pairs of texts" if self.kind == "pair" else "single texts"
-            raise DataError(f"this model was trained on {wanted}")
+            hint = "; say predict(texts, pairs)" if self.kind == "pair" else ""
+            raise DataError(f"this model was trained on {wanted}{hint}")
         if pairs is not None and len(pairs) != len(texts):
             raise DataError(f"{len(texts)} texts but {len(pairs)} second texts")
         predictions: list[Prediction] = []
@@ -181,6 +183,7 @@ class Model:
                 spans=tuple(_spans(item, tags)) if tagging else (),
                 tags=tuple(tags) if tagging else (),
                 facts=tuple(_facts(item.tree)),
+                omitted=item.tree.omitted,
                 cut=item.tree.cut,
             )
 
@@ -198,16 +201,16 @@ class _Prepared:
 def load(
     run: str | os.PathLike[str],
     *,
-    kg: str | None = None,
+    kg: str | TripleStore | None = None,
     allow_other_graph: bool = False,
     device: str = "cpu",
     announce: Callable[[str], None] | None = None,
 ) -> Model:
     """Load what `kbert.train` wrote to `run`.
 
-    `kg` names a graph to use instead of the recorded one. A graph that differs from the recorded
-    one raises `RunError` unless `allow_other_graph` is set; so does a folder that is not a run,
-    or one whose graph is not where it was (then `kg` says where it is now).
+    `kg` is a graph, or names one, to use instead of the recorded one. A graph that differs from
+    the recorded one raises `RunError` unless `allow_other_graph` is set; so does a folder that is
+    not a run, or one whose graph is not where it was (then `kg` says where it is now).
     """
     from kbert.nn.checkpoint import load_weights
     from kbert.nn.config import EncoderConfig
@@ -233,11 +236,16 @@ def load(
 
 
 def _load_graph(
-    record: RunRecord, *, kg: str | None, folder: Path, announce: Callable[[str], None] | None
+    record: RunRecord,
+    *,
+    kg: str | TripleStore | None,
+    folder: Path,
+    announce: Callable[[str], None] | None,
 ) -> TripleStore:
-    # The recorded name says more than the setting: for cn_dbpedia the packaged sample may stand.
-    recorded = record.graph.name if record.graph.name in CATALOG else record.settings.kg
-    source, on_error = recorded if kg is None else kg, record.settings.kg_on_error
+    on_error = record.settings.kg_on_error
+    source = _recorded(record) if kg is None else kg
+    if isinstance(source, TripleStore):
+        return source
     try:
         return graphs.load(source, on_error=on_error, announce=announce)
     except GraphError as error:
@@ -245,6 +253,14 @@ def _load_graph(
             raise
         hint = "say where it is with --kg, or kg=…"
         raise RunError(f"{folder}: the graph it was trained with: {error} ({hint})") from None
+
+
+def _recorded(record: RunRecord) -> str:
+    """Name the graph of a run, wherever we are now; the fingerprint is checked later."""
+    if record.graph.name in CATALOG:  # for cn_dbpedia the packaged sample may have stood
+        return record.graph.name
+    given = record.settings.kg
+    return record.graph.path if record.graph.path and not Path(given).exists() else given
 
 
 def _facts(tree: SentenceTree) -> Iterator[Triple]:

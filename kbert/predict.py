@@ -150,6 +150,8 @@ def as_json(prediction: Prediction, *, with_tags: bool = False) -> dict[str, Any
         shares = prediction.probabilities
         content["probabilities"] = {label: round(share, 6) for label, share in shares.items()}
     content["facts"] = [list(fact) for fact in prediction.facts]
+    if prediction.omitted:
+        content["omitted_facts"] = prediction.omitted
     if prediction.cut:
         content["cut_tokens"] = prediction.cut
     return content

@@ -103,6 +103,16 @@ class RunReport:
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)
 
+    def kept(self) -> str:
+        """Say in one line which epoch's weights the run holds."""
+        text = f"kept the weights of epoch {self.best_epoch} of {len(self.epochs)}"
+        score = self.epochs[self.best_epoch - 1].scores.get(self.main)
+        if score is None:
+            return f"{text}, the last: there is no dev set"
+        hint = "; nothing was learnt: try more epochs or another --learning-rate"
+        name = self.main.replace("_", " ")
+        return f"{text}, best by dev {name} {score:.4f}{hint if not score else ''}"
+
     def card(self) -> str:
         """Write the model card, in the form that the Hugging Face hub reads."""
         record, settings = self.record, self.record.settings

@@ -34,16 +34,19 @@ _PARTIAL: Final = "KBERT_PARTIAL"  # tells the processes that a run starts where
 
 @dataclass(frozen=True, slots=True)
 class GraphRecord:
-    """Which graph a run was trained with."""
+    """Which graph a run was trained with; `path` is where its file was, empty if it has none."""
 
     name: str
     fingerprint: str
     triples: int
+    path: str = ""
 
     @classmethod
     def of(cls, store: TripleStore) -> GraphRecord:
         """Record a store."""
-        return cls(store.name, store.fingerprint, len(store))
+        file = Path(store.name)
+        path = str(file.resolve()) if file.is_file() else ""
+        return cls(store.name, store.fingerprint, len(store), path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,11 +224,12 @@ class _Watch(Callback):
         loop, main = self._loop, self._loop.task.main
         loop.epochs.append(epoch)
         before = loop.epochs[loop.best].scores.get(main) if loop.best >= 0 else None
-        if before is None or epoch.scores[main] > before or not self._has_dev:
+        # A tie goes to the earlier epoch, but zeros say nothing: then to the longer training.
+        if not self._has_dev or before is None or epoch.scores[main] > before or before == 0:
             loop.best = len(loop.epochs) - 1
             if loop.first:
                 loop.save()
-        scores = "".join(f"  dev {k} {v:.4f}" for k, v in epoch.scores.items())
+        scores = "".join(f"  dev {k} {v:.4f}" for k, v in epoch.scores.items()).replace("_", " ")
         total = loop.settings.epochs
         console.say(
             f"epoch {epoch.number}/{total}  loss {epoch.loss:.4f}{scores}  {epoch.seconds:.1f} s"

@@ -156,3 +156,11 @@ def test_skipped_lines_are_announced(tmp_path: Path) -> None:
     assert (len(store), store.skipped) == (1, 2)
     assert len(lines) == 1 and lines[0].startswith("2 bad lines skipped")
     assert f"{path}:1: " in lines[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"only\ttwo\n"])
+def test_a_graph_file_without_a_triple_is_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "empty.tsv"
+    file.write_bytes(content)
+    with pytest.raises(GraphError, match=r"empty\.tsv: holds no triple .* called none"):
+        load(file, on_error="skip", announce=lambda line: None)

@@ -101,7 +101,8 @@ def test_what_was_read_is_announced(write: Write) -> None:
     lines: list[str] = []
     folder = write(train__csv="sentence,note,labels\na,,0\nb,,1\n")
     load(folder, announce=lines.append)
-    assert lines == [f"train: 2 rows from {folder}/train.csv, columns 'sentence', 'labels'"]
+    said = f"train: 2 rows from {folder}/train.csv, columns 'sentence', 'labels'"
+    assert lines == [f"{said} (not used: 'note')"]
 
 
 def test_files_with_other_names_are_announced(write: Write) -> None:
@@ -154,7 +155,7 @@ def test_columns_that_the_user_names(write: Write) -> None:
     message = refused(folder, columns=Columns(text="titel", label="score"))
     assert message == (
         f"{folder}/train.csv: no column 'titel' for the text; did you mean 'title'? "
-        "The columns are 'text', 'title', 'score'; name one with --text-column"
+        "its columns are 'text', 'title', 'score'; name one with --text-column"
     )
     assert "'title', 'title'" in refused(folder, columns=Columns(text="title", label="title"))
 

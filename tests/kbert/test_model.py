@@ -187,7 +187,7 @@ def test_wrong_arguments(model: Callable[[str], Model]) -> None:
         pair.predict(["我"], "北")
     with pytest.raises(DataError, match=r"^this model was trained on single texts$"):
         single.predict(["我"], ["北"])
-    with pytest.raises(DataError, match=r"^this model was trained on pairs of texts$"):
+    with pytest.raises(DataError, match=r"pairs of texts; say predict\(texts, pairs\)$"):
         pair.predict(["我"])
     with pytest.raises(DataError, match=r"^2 texts but 1 second texts$"):
         pair.predict(["我", "我"], ["北"])

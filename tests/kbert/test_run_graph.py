@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,3 +51,23 @@ def test_settings_that_deny_a_name_all_its_facts_uncover_a_shorter_one(
 def test_a_recipe_with_relations_serves_without_a_graph(tiny_tokenizer: Tokenizer) -> None:
     settings = TrainSettings(allow_relations=("首府",), deny_relations=("首都",))
     assert make_injector(settings, graphs.load("none"), tiny_tokenizer)("我爱北京").nodes == ()
+
+
+def test_a_graph_in_memory_and_a_graph_from_elsewhere(
+    runs: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = runs("classification")
+    record = RunRecord.read(run)
+    assert Path(record.graph.path).is_absolute()
+    store = graphs.TripleStore.open(record.graph.path)
+    assert kbert.load(run, kg=store).predict(["北京"])
+    other = graphs.TripleStore.from_triples([("x y", "r", "t")])
+    with pytest.raises(kbert.RunError, match="another one"):
+        kbert.load(run, kg=other)
+    # A run that was trained with a relative path finds its graph from another folder.
+    copied = tmp_path / "run"
+    shutil.copytree(run, copied)
+    settings = dataclasses.replace(record.settings, kg="not-here.tsv")
+    dataclasses.replace(record, settings=settings).write(copied)
+    monkeypatch.chdir(tmp_path)
+    assert kbert.load(copied).predict(["北京"])

@@ -205,6 +205,20 @@ def test_clipping_matters(train: Train) -> None:
     assert not same_bits(train(clip=0.0), train(clip=0.001))
 
 
+def test_what_was_kept_and_that_no_fact_was_injected_are_said(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graph = tmp_path / "other.tsv"
+    graph.write_text("Zürich\tin\tSchweiz\n", encoding="utf-8")
+    run = train(kg=str(graph), epochs=2)
+    said = capsys.readouterr().err
+    assert f"note: no fact of {graph} was injected into the training texts" in said
+    best = figures(run)["best_epoch"]
+    assert f"kept the weights of epoch {best} of 2, best by dev accuracy" in said
+    train(epochs=1)
+    assert "note: no fact" not in capsys.readouterr().err
+
+
 def test_without_a_dev_set_the_last_epoch_is_kept_and_that_is_said(
     train: Train, small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

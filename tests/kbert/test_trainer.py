@@ -202,6 +202,8 @@ def scene(tiny_tokenizer: Tokenizer, tiny_store: TripleStore, tmp_path: Path) ->
         ([0.1, 0.5, 0.5, 0.3], [1, 2]),
         ([0.4, 0.3, 0.2, 0.1], [1]),
         ([0.0, 0.1, 0.2, 0.3], [1, 2, 3, 4]),
+        ([0.0, 0.0, 0.0, 0.0], [1, 2, 3, 4]),  # zeros tell nothing: the longest training
+        ([0.0, 0.0, 0.2, 0.0], [1, 2, 3]),
     ],
 )
 def test_the_best_epoch_is_kept_the_first_of_equals(

@@ -100,7 +100,7 @@ FILES: list[tuple[str, dict[str, str | bytes], list[str], str]] = [
         "another column",
         {},
         ["--text-column", "foo"],
-        "data/train.tsv: no column 'foo' for the text; The columns are 'label', 'text_a'; name one"
+        "data/train.tsv: no column 'foo' for the text; its columns are 'label', 'text_a'; name one"
         " with --text-column",
     ),
     ("no pair", {}, ["--task", "pair"], "data/train.tsv: no column 'text_b' for the pair; "),
