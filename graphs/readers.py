@@ -180,5 +180,7 @@ def _splitter(path: Path) -> Callable[[str], list[str]]:
     try:
         return _SPLITTERS[Path(name).suffix]
     except KeyError:
+        if path.is_dir():
+            raise GraphError(f"{path}: is a folder; name a file of triples in it") from None
         known = ", ".join(SUFFIXES)
         raise UnknownFormat(f"{path}: unknown format; known are {known}") from None

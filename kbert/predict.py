@@ -29,17 +29,22 @@ _CHUNK = 1024  # lines that are read before they are predicted
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    options = _parser().parse_intermixed_args(arguments)
+    parser = _parser()
+    options = parser.parse_intermixed_args(arguments)
+    if options.run is None:
+        parser.error("the following arguments are required: RUN")
     return console.guard(lambda: _predict(options))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = console.Parser(
         prog="python -m kbert.predict",
+        usage="%(prog)s [options] RUN [TEXT ...]",
         description="Predict labels or spans of texts with a trained run, as JSON lines.",
         allow_abbrev=False,
     )
-    parser.add_argument("run", metavar="RUN", help="the folder that kbert.train wrote")
+    # Optional for the parser alone, which would else ask for TEXT as well where RUN is missing.
+    parser.add_argument("run", metavar="RUN", nargs="?", help="the folder that kbert.train wrote")
     parser.add_argument("texts", metavar="TEXT", nargs="*", help="texts (default: standard input)")
     parser.add_argument("--file", metavar="FILE", help="file with one text a line")
     parser.add_argument(

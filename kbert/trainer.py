@@ -1,7 +1,7 @@
 """The training loop: Lightning, an evaluation each epoch, the best weights kept.
 
-Batch plans are functions of (seed, epoch), sliced by rank, so the data of a step does not depend
-on the number of processes' luck. The rest of the framework runs without this file.
+Batch plans are functions of (seed, epoch), sliced by rank, so what a step trains on is known
+beforehand and the same in every repetition. The rest of the framework runs without this file.
 """
 
 from __future__ import annotations

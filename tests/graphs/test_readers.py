@@ -235,3 +235,8 @@ def _open_files() -> list[Path]:
     if not folder.is_dir():
         return []
     return [link.readlink() for link in folder.iterdir() if link.is_symlink()]
+
+
+def test_a_folder_is_said_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(GraphError, match=r"is a folder; name a file of triples in it$"):
+        list(read_triples(tmp_path))

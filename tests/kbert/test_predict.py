@@ -292,3 +292,10 @@ def test_a_reader_that_goes_away_is_no_error(runs: Runs, tmp_path: Path) -> None
         process.stdout.close()
         assert (process.stderr.read(), process.wait(timeout=60)) == (b"", 0)
     assert (first["text"], first["label"]) == ("我爱北京的苹果", "好")
+
+
+def test_only_the_run_is_required(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("error: the following arguments are required: RUN (")
