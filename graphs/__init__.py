@@ -1,10 +1,12 @@
 """Hold knowledge graphs: read, store, look up, find their entities in text, choose facts.
 
 The package knows nothing of learning: it imports neither torch nor a tokeniser. Triples stream from
-a file (`readers`) into a `TripleStore`; a `MentionIndex` finds its entities in raw text; a policy
-of `selection` says which facts of a mention come first; `load` opens a named graph or a file.
+a file (`readers`) into a `TripleStore`, or into a folder that is mapped (`compile`); a
+`MentionIndex` finds its entities in raw text; a policy of `selection` says which facts of a mention
+come first; `load` opens a named graph, a file or a compiled folder.
 """
 
+from graphs.building import compile
 from graphs.catalog import load
 from graphs.errors import GraphError, GraphNotFound, ParseError, UnknownFormat, UnknownGraph
 from graphs.mentions import Mention, MentionIndex
@@ -26,6 +28,7 @@ __all__ = [
     "TripleStore",
     "UnknownFormat",
     "UnknownGraph",
+    "compile",
     "load",
     "read_triples",
     "selection",

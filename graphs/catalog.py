@@ -1,7 +1,8 @@
 """Name the graphs that people use, say where they are published, and open them.
 
 Nothing is downloaded: the user saves a published file under the graph's name in the folder
-`graphs/` of a home (`$KBERT_HOME`, by default `~/.cache/kbert`), and `load` finds it there.
+`graphs/` of a home (`$KBERT_HOME`, by default `~/.cache/kbert`), or compiles it to a folder of that
+name there, and `load` finds it.
 `cn_dbpedia` alone falls back to a small sample that ships with the package, and says so; as
 `cn_dbpedia_sample` that has a name of its own, which goes on meaning it once the file is there.
 """
@@ -10,13 +11,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from types import MappingProxyType
 
 from graphs.errors import GraphError, GraphNotFound, UnknownGraph, suggestion
+from graphs.folder import is_compiled
 from graphs.readers import SUFFIXES, OnError, ReadReport
 from graphs.store import TripleStore
 
@@ -94,14 +96,16 @@ def load(
     on_error: OnError = "fail",
     home: Path | None = None,
     announce: Callable[[str], None] | None = None,
+    languages: Sequence[str] = (),
 ) -> TripleStore:
-    """Open a graph of the catalogue by its name, or a file of triples by its path.
+    """Open a graph of the catalogue by its name, or a file or compiled folder by its path.
 
     A name always means the catalogue, even where a file of that name stands in the current folder
-    (write `./hownet` for that). Its file is the first of `graphs/<name>.<suffix>` in `home` (by
-    default `$KBERT_HOME`, else `~/.cache/kbert`) with a suffix of `graphs.readers.SUFFIXES`. What a
-    user should know, the sample in place of a graph and skipped lines, goes to `announce` in one
-    line each; without it, to standard error.
+    (write `./hownet` for that). It is the compiled graph `graphs/<name>` in `home` (by default
+    `$KBERT_HOME`, else `~/.cache/kbert`), or the first of `graphs/<name>.<suffix>` there with a
+    suffix of `graphs.readers.SUFFIXES`. What a user should know, the sample in place of a graph and
+    skipped lines, goes to `announce` in one line each; without it, to standard error. `languages`
+    is the preference among names and literals of a graph that has several (see `graphs.names`).
 
     Raises `GraphNotFound` for a graph whose file is not there, `UnknownGraph` for what is neither
     name nor path, and what `TripleStore.open` raises.
@@ -110,17 +114,18 @@ def load(
     if not isinstance(name_or_path, str) or name_or_path not in CATALOG:
         if not Path(name_or_path).exists():
             raise UnknownGraph(_unknown(str(name_or_path)))
-        return _open(Path(name_or_path), str(name_or_path), on_error=on_error, announce=announce)
+        path, named = Path(name_or_path), str(name_or_path)  # a Path loses a leading ./
+        return _open(path, named, on_error=on_error, announce=announce, languages=languages)
     name = name_or_path
     if name == "none":
         return TripleStore.from_triples((), name=name)
     if name == _SAMPLE:
         return _sample()
     folder = (_home() if home is None else home) / "graphs"
-    for suffix in SUFFIXES:
+    for suffix in ("", *SUFFIXES):
         path = folder / f"{name}{suffix}"
-        if path.is_file():
-            return _open(path, name, on_error=on_error, announce=announce)
+        if path.is_file() if suffix else is_compiled(path):
+            return _open(path, name, on_error=on_error, announce=announce, languages=languages)
     if name == "cn_dbpedia":
         store = _sample()
         announce(
@@ -133,10 +138,19 @@ def load(
 
 
 def _open(
-    path: Path, name: str, *, on_error: OnError, announce: Callable[[str], None]
+    path: Path,
+    name: str,
+    *,
+    on_error: OnError,
+    announce: Callable[[str], None],
+    languages: Sequence[str],
 ) -> TripleStore:
     report = ReadReport()
-    store = TripleStore.open(path, on_error=on_error, report=report, name=name)
+    store = TripleStore.open(path, on_error=on_error, report=report, name=name, languages=languages)
+    for note in report.notes:
+        announce(note)
+    if report.merged:
+        announce(f"{path}: {report.merged} triples of named graphs, merged into one graph")
     if report.skipped:
         announce(f"{report.skipped} bad lines skipped, the first: {report.messages[0]}")
     if not len(store):

@@ -2,31 +2,28 @@
 
 From left to right, the longest name that starts at a character wins, and the search goes on at its
 end. No match begins or ends between two characters of a word (see `graphs.writing`), which matters
-only in scripts with spaces. The names stand in a marisa trie. Asking it at every character is slow,
-so a table over a hash of the first (up to) three characters says, for the whole text at once in
-numpy, how long a name that starts here can be: 0 is certain, anything else is a guess that the trie
-checks. Optionally text and names are compared in a normal form. Nothing here knows the context: a
-name is found wherever it stands.
+only in scripts with spaces. Optionally text and names are compared in a normal form. Several
+entities may have a name; the likeliest is the mention's, and `candidates` tells all. Nothing here
+knows the context: a name is found wherever it stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
 
-import marisa_trie
 import numpy as np
 from numpy.typing import NDArray
 
 from graphs.errors import GraphError
+from graphs.known_names import MIN_LENGTH, KnownNames, of_content, of_names
+from graphs.name_trie import LONG
 from graphs.normal import NormalForm
 from graphs.store import TripleStore
+from graphs.strings import Chosen
 from graphs.triple import is_text
 from graphs.writing import spaced_table
-
-_KEY = 3
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio (Fibonacci hashing)
-_LONG = 255
 
 
 class Mention(NamedTuple):
@@ -44,82 +41,148 @@ class MentionIndex:
         self,
         names: TripleStore | Iterable[str],
         *,
-        min_length: int = 2,
+        min_length: int = MIN_LENGTH,
         stop_names: Iterable[str] = (),
         case_fold: bool = False,
         nfkc: bool = False,
+        only: Sequence[str] | None = None,
     ) -> None:
-        """Index `names`; of a store its `heads`.
+        """Index `names`; of a store those of its `heads`, or of those of them that are in `only`.
 
         An entity without facts has nothing to say and would only hide a shorter name that has.
         Names of fewer than `min_length` characters and `stop_names` are left out. With `case_fold`
         and `nfkc` text and names are compared in that normal form, cluster by cluster (see
-        `graphs.normal`); lengths and stop names count in the normal form, too.
+        `graphs.normal`); lengths and stop names count in the normal form, too. The index of a
+        compiled graph is mapped, if it was built in this form.
 
         Raises `GraphError` for a `min_length` below 1 and for names that are not texts.
         """
         if min_length < 1:
             raise GraphError(f"min_length is {min_length}; it must be at least 1")
         self._form = NormalForm(case_fold=case_fold, nfkc=nfkc)
-        stopped = {self._form.apply(name) for name in _checked(stop_names, what="stop_names")}
-        listed = names.heads if isinstance(names, TripleStore) else _checked(names, what="names")
-        first: dict[str, str] = {}
-        alike: dict[str, list[str]] = {}
-        self._excluded = 0
-        self._size = 0
-        for name in dict.fromkeys(listed):
-            key = self._form.apply(name)
-            if len(key) < min_length or key in stopped:
-                self._excluded += 1
-                continue
-            self._size += 1
-            if first.setdefault(key, name) is not name:
-                alike.setdefault(key, [first[key]]).append(name)
-        self._trie = marisa_trie.Trie(first)
-        self._longest = max(map(len, first), default=0)
-        self._reach = _Reach(first)
-        # Only what a key itself does not say: the names, in source order, that are written
-        # otherwise.
-        self._spellings = {
-            key: tuple(alike.get(key, (name,)))
-            for key, name in first.items()
-            if name != key or key in alike
-        }
+        self._min_length = min_length
+        self._stopped = {self._form.apply(name) for name in _checked(stop_names, what="stop_names")}
+        if isinstance(names, TripleStore):
+            self._known = of_content(
+                names.content, folder=names.folder, form=self._form, min_length=min_length
+            )
+        else:
+            listed = _checked(names, what="names")
+            self._known = of_names(listed, form=self._form, min_length=min_length)
+        self._store = names if isinstance(names, TripleStore) and names.folder else None
+        self._only = None if only is None else _mask(only, self._known)
+        self._trie = self._known.trie
+        self._longest = self._trie.longest
+        # A name that nobody shares, that is written as its entity, and is of all that are looked
+        # for needs no second look.
+        self._plain = self._form.is_identity and not self._known.named and only is None
 
-    @property
+    @cached_property
     def excluded(self) -> int:
         """Count the names left out: too short, or stopped."""
-        return self._excluded
+        everything = self._known.count(self._only)
+        return everything - len(self)
+
+    @cached_property
+    def _size(self) -> int:
+        entities = self._trie.entities
+        found = np.repeat(
+            self._trie.lengths >= min(self._min_length, LONG), np.diff(entities.offsets)
+        )
+        if self._only is not None:
+            found &= self._only[entities.values]
+        for name in self._stopped:
+            number = self._trie.number(name)
+            if number >= 0:
+                found[entities.offsets[number] : entities.offsets[number + 1]] = False
+        return int(np.count_nonzero(found))
 
     def __len__(self) -> int:
-        """Return the number of names that can be found."""
+        """Return how many names can be found; one that two entities share counts twice."""
         return self._size
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle what the store does not have; a mapped store pickles as its path."""
+        state = self.__dict__.copy()
+        if self._store is not None:
+            state["_known"] = None
+            state["_trie"] = None if self._known.mapped else self._trie
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the rest from the store."""
+        self.__dict__.update(state)
+        if self._store is None:
+            return
+        content, trie = self._store.content, self._trie
+        if trie is None:
+            self._known = of_content(
+                content, folder=self._store.folder, form=self._form, min_length=self._min_length
+            )
+            self._trie = self._known.trie
+        else:
+            self._known = KnownNames(trie, content.entities, content.names, content.heads)
 
     def __repr__(self) -> str:
         """Show the sizes."""
-        return f"MentionIndex({self._size} names, {self._excluded} excluded)"
+        return f"MentionIndex({len(self)} names, {self.excluded} excluded)"
 
     def find(self, text: str) -> list[Mention]:
         """Return the mentions in `text`, left to right, none overlapping another."""
         if self._form.is_identity:
             found = self._search(text, origins=None)
-            return [Mention(start, end, text[start:end]) for start, end in found]
+            if self._plain:
+                return [Mention(start, end, text[start:end]) for start, end, _ in found]
+            return [
+                Mention(start, end, self._entity(number, spelling=text[start:end]))
+                for start, end, number in found
+            ]
         normal, origins = self._form.trace(text)
         mentions = []
-        for start, end in self._search(normal, origins=origins):
+        for start, end, number in self._search(normal, origins=origins):
             raw_start, raw_end = int(origins[start]), int(origins[end])
-            entity = self._entity(normal[start:end], spelling=text[raw_start:raw_end])
+            entity = self._entity(number, spelling=text[raw_start:raw_end])
             mentions.append(Mention(raw_start, raw_end, entity))
         return mentions
 
-    def _entity(self, key: str, *, spelling: str) -> str:
-        """Return the entity of `key` spelled like the text, else the first in source order."""
-        names = self._spellings.get(key, (key,))
-        return spelling if spelling in names else names[0]
+    def candidates(self, name: str) -> tuple[str, ...]:
+        """Return all entities that `find` could mean by `name`, the one it does mean first.
 
-    def _search(self, text: str, *, origins: NDArray[np.intp] | None) -> list[tuple[int, int]]:
-        """Return the matches in `text` as pairs of offsets; none splits a cluster of `origins`."""
-        if not text or not self._size:
+        Ambiguity is not resolved: spelt exactly so comes first, then whose preferred name it is,
+        then with more facts, then the source.
+        """
+        key = self._form.apply(name)
+        number = self._trie.number(key)
+        if number < 0 or len(key) < self._min_length or key in self._stopped:
+            return ()
+        entities = self._eligible(number)
+        spelt = [entity for entity in entities if self._known.is_spelt(entity, name)]
+        # Once each: two names of an entity may be one in the normal form.
+        return tuple(self._known.entities.take(dict.fromkeys([*spelt, *entities])))
+
+    def _eligible(self, number: int) -> list[int]:
+        """Return the entities of a name that are looked for."""
+        entities = self._trie.entities.get(number)
+        if self._only is None:
+            return entities
+        only = self._only
+        return [entity for entity in entities if only[entity]]
+
+    def _entity(self, number: int, *, spelling: str) -> str:
+        """Return the entity of a name: spelt like the text, else the first."""
+        entities = self._eligible(number)
+        if len(entities) > 1:
+            for entity in entities:
+                if self._known.is_spelt(entity, spelling):
+                    return self._known.entities[entity]
+        return self._known.entities[entities[0]]
+
+    def _search(self, text: str, *, origins: NDArray[np.intp] | None) -> list[tuple[int, int, int]]:
+        """Return the matches in `text`, offsets and the name's number (-1 where none is needed).
+
+        None splits a cluster of `origins`.
+        """
+        if not text or not len(self._trie):
             return []
         # One character before and two after, so that every position has a boundary and a key.
         codes = np.frombuffer(f"\0{text}\0\0".encode("utf-32-le", "surrogatepass"), dtype="<u4")
@@ -127,8 +190,9 @@ class MentionIndex:
         inside = spaced[:-1] & spaced[1:]  # inside[i]: no match begins or ends before character i
         if origins is not None:
             inside[: len(origins)] |= origins < 0
-        reach = self._reach.look_up(codes[1:])
+        reach = self._trie.reach.look_up(codes[1:])
         reach[inside[: len(text)]] = 0
+        reach[reach < min(self._min_length, LONG)] = 0
         candidates = reach.nonzero()[0].tolist()
         if not candidates:
             return []
@@ -137,65 +201,44 @@ class MentionIndex:
         for start in candidates:
             if start >= position:
                 length = reaches[start]
-                stop = start + (length if length < _LONG else self._longest)
-                for name in reversed(self._prefixes(text[start:stop])):
-                    end = start + len(name)
-                    if not closed[end]:
-                        matches.append((start, end))
-                        position = end
-                        break
+                stop = start + (length if length < LONG else self._longest)
+                found = self._longest_at(text, start, stop, closed)
+                if found is not None:
+                    matches.append(found)
+                    position = found[1]
         return matches
 
-    def _prefixes(self, text: str) -> list[str]:
-        """Return the names that `text` starts with, shortest first."""
-        try:
-            names: list[str] = self._trie.prefixes(text)
-        except UnicodeEncodeError as error:  # a lone surrogate, which stands in no name
-            names = self._trie.prefixes(text[: error.start])
-        return names
+    def _longest_at(
+        self, text: str, start: int, stop: int, closed: bytes
+    ) -> tuple[int, int, int] | None:
+        """Return the longest name that `text[start:stop]` starts with and that may stand there."""
+        if self._plain:
+            for name in reversed(self._trie.prefix_names(text[start:stop])):
+                end = start + len(name)
+                if not closed[end] and self._allows(name):
+                    return start, end, -1
+            return None
+        for name, number in reversed(self._trie.prefixes(text[start:stop])):
+            end = start + len(name)
+            if not closed[end] and self._allows(name) and self._eligible(number):
+                return start, end, number
+        return None
+
+    def _allows(self, name: str) -> bool:
+        return len(name) >= self._min_length and name not in self._stopped
 
 
-class _Reach:
-    """Bound the length of names by a hash of their first characters; never too low.
-
-    A name of one, two, or at least three characters is entered under its first one, two or three.
-    """
-
-    def __init__(self, names: Iterable[str]) -> None:
-        groups: dict[int, list[str]] = {}
-        for name in names:
-            groups.setdefault(min(len(name), _KEY), []).append(name)
-        self._widths = tuple(sorted(groups))
-        # Sixteen slots a name, from 4 KiB to 16 MiB of bytes.
-        count = sum(map(len, groups.values()))
-        bits = min(max((16 * count).bit_length(), 12), 24)
-        self._shift = np.uint64(64 - bits)
-        self._table = np.zeros(1 << bits, dtype=np.uint8)
-        for width, group in groups.items():
-            starts = "".join(name[:width] for name in group).encode("utf-32-le")
-            codes = np.frombuffer(starts, dtype="<u4").astype(np.uint64).reshape(-1, width)
-            hashes = codes[:, 0] * _MULTIPLIER
-            for column in range(1, width):
-                hashes = (hashes + codes[:, column]) * _MULTIPLIER
-            lengths = np.minimum([len(name) for name in group], _LONG).astype(np.uint8)
-            np.maximum.at(self._table, (hashes >> self._shift).view(np.int64), lengths)
-
-    def look_up(self, codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
-        """Return for each position of `codes` (N + 2,) but the last two the bound, (N,).
-
-        255 stands for 255 or more; 0 says that no name starts here.
-        """
-        wide = codes.astype(np.uint64)
-        size = len(wide) - _KEY + 1
-        reach: NDArray[np.uint8] | None = None
-        hashes = wide[:size] * _MULTIPLIER
-        for width in range(1, _KEY + 1):
-            if width > 1:
-                hashes = (hashes + wide[width - 1 : width - 1 + size]) * _MULTIPLIER
-            if width in self._widths:
-                found = self._table.take((hashes >> self._shift).view(np.int64))
-                reach = found if reach is None else np.maximum(reach, found, out=reach)
-        return np.zeros(size, dtype=np.uint8) if reach is None else reach
+def _mask(only: Sequence[str], known: KnownNames) -> NDArray[np.bool_]:
+    """Return for each entity (E,) whether it is in `only`; raise GraphError for a text."""
+    if isinstance(only, str):
+        raise GraphError(f"only is the text {only!r}; give a list of entities")
+    mask = np.zeros(len(known.entities), dtype=np.bool_)
+    if isinstance(only, Chosen) and only.strings is known.entities:
+        mask[only.numbers] = True
+    else:
+        numbers = np.array([known.entities.number(entity) for entity in only], dtype=np.int64)
+        mask[numbers[numbers >= 0]] = True
+    return mask
 
 
 def _checked(names: Iterable[str], *, what: str) -> list[str]:

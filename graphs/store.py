@@ -1,61 +1,63 @@
-"""Hold a knowledge graph in memory: immutable, without duplicates, in the order of its source.
+"""Ask a knowledge graph: immutable, without duplicates, in the order of its source.
 
-Each string is kept once. Triples are int32 columns in source order, and a second copy of relation
-and tail is grouped by head (CSR: entity `e` has the rows `offsets[e]:offsets[e + 1]`): 20 bytes a
-triple and no Python object. Everything that others use is the small set of public methods, so that
-another storage can stand behind them.
+A store is in memory (`from_triples`, `open` on a file) or mapped from a compiled folder (`open` on
+that); both answer the same. Everything that others use is the small set of public methods.
 """
 
 from __future__ import annotations
 
-import hashlib
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graphs import compiled, content, folders
+from graphs.content import Content, Source
 from graphs.errors import GraphError
-from graphs.readers import OnError, ReadReport, read_triples
-from graphs.triple import Fact, Triple, is_text
-
-_CHUNK = 1 << 16
+from graphs.folder import Folder, is_compiled
+from graphs.names import is_naming, preference
+from graphs.readers import OnError, ReadReport, is_rdf, read_triples
+from graphs.strings import Chosen
+from graphs.terms import parse_literal
+from graphs.triple import Fact, Triple
 
 
 class TripleStore:
     """Answer what a graph says about an entity; made by `from_triples` or `open`."""
 
-    def __init__(self, columns: _Columns, *, name: str, skipped: int = 0) -> None:
-        """Index `columns`; users call `from_triples` or `open` instead."""
-        self._name = name
-        self._skipped = skipped
-        self._duplicates = columns.duplicates
-        self._entity_ids = columns.entities
-        self._relation_ids = columns.relations
-        self._entities = tuple(columns.entities)
-        self._relations = tuple(columns.relations)
-        self._rows = columns.rows
-        heads, relations, tails = columns.rows
-        by_head = np.argsort(heads, kind="stable")
-        self._offsets = np.zeros(len(self._entities) + 1, dtype=np.intp)
-        np.cumsum(np.bincount(heads, minlength=len(self._entities)), out=self._offsets[1:])
-        self._fact_relations = relations[by_head]
-        self._fact_tails = tails[by_head]
+    def __init__(self, content: Content, *, folder: Folder | None = None) -> None:
+        """Answer from `content`; users call `from_triples` or `open` instead."""
+        self._content = content
+        self._folder = folder
+        self._entities = content.entities
+        self._relations = content.relations
+        # Memory views give plain Python numbers, twice as fast as numpy's scalars.
+        self._offsets = content.facts.offsets.data
+        self._fact_relations = content.facts.relations.data
+        self._fact_tails = content.facts.others.data
 
     @classmethod
     def from_triples(
-        cls, triples: Iterable[tuple[str, str, str]], *, name: str = "memory"
+        cls,
+        triples: Iterable[tuple[str, str, str]],
+        *,
+        name: str = "memory",
+        languages: Sequence[str] = (),
+        names: Mapping[str, Sequence[str]] | None = None,
     ) -> TripleStore:
         """Build a store from triples, keeping the first of equal ones.
+
+        `names` says what entities are called, the preferred name first; `languages` is the
+        preference among names and literals (see `graphs.names`).
 
         Raises `GraphError`, which names the triple, where one is not three strings with something
         other than white space in them.
         """
-        return cls(_columns(triples), name=name)
+        given = () if names is None else tuple(names.items())
+        return cls(content.from_triples(triples, name=name, languages=languages, given=given))
 
     @classmethod
     def open(
@@ -65,34 +67,72 @@ class TripleStore:
         on_error: OnError = "fail",
         report: ReadReport | None = None,
         name: str | None = None,
+        languages: Sequence[str] = (),
     ) -> TripleStore:
-        """Read the file `path` (see `graphs.readers`); `name` is the path unless given.
+        """Map the compiled folder `path`, or read a file or folder (see `graphs.readers`).
 
-        With `on_error="skip"` bad lines are counted in `skipped`, and in `report` where given.
+        `name` is the path unless given. With `on_error="skip"` bad lines are counted in `skipped`,
+        and in `report` where given. `languages` is the preference among names and literals; a
+        compiled graph has that with which it was built, and another one is refused.
+
+        Raises `GraphError` for what cannot be read, is damaged, or is no graph.
         """
+        if is_compiled(path):
+            folder = Folder.open(path)
+            if languages and preference(languages) != tuple(folder.manifest["languages"]):
+                known = " ".join(folder.manifest["languages"]) or "none"
+                raise GraphError(
+                    f"{path}: was built with the languages {known}; build it with"
+                    f" --language {' '.join(languages)}, or ask for no languages"
+                )
+            return cls(compiled.read(folder, name=name or str(path)), folder=folder)
         report = ReadReport() if report is None else report
-        before = report.skipped
-        columns = _columns(read_triples(path, on_error=on_error, report=report))
-        return cls(
-            columns,
+        is_folder = Path(path).is_dir()
+        found = content.from_triples(
+            read_triples(path, on_error=on_error, report=report),
             name=str(path) if name is None else name,
-            skipped=report.skipped - before,
+            report=report,
+            is_rdf=is_rdf(path),
+            languages=languages,
+            given=tuple(folders.read_names(path)) if is_folder else (),
+            given_relations=tuple(folders.read_relation_names(path)) if is_folder else (),
         )
+        return cls(found)
 
     @property
     def name(self) -> str:
         """Say where the graph comes from: its name in the catalogue, its path, or `memory`."""
-        return self._name
+        return self._content.about.name
+
+    @property
+    def path(self) -> Path | None:
+        """Return the compiled folder that the graph is mapped from, if it is."""
+        return None if self._folder is None else self._folder.path
+
+    @property
+    def folder(self) -> Folder | None:
+        """Return the compiled folder with its files, if the graph is mapped from one."""
+        return self._folder
+
+    @property
+    def content(self) -> Content:
+        """Return the strings and arrays that the store answers from."""
+        return self._content
 
     @property
     def duplicates(self) -> int:
         """Count the triples of the source that had stood there before."""
-        return self._duplicates
+        return self._content.about.duplicates
 
     @property
     def skipped(self) -> int:
         """Count the bad lines of the source that were left out."""
-        return self._skipped
+        return self._content.about.skipped
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """List the files that a compiled graph was built from."""
+        return self._content.about.sources
 
     @property
     def entities(self) -> Sequence[str]:
@@ -102,14 +142,24 @@ class TripleStore:
     @cached_property
     def heads(self) -> Sequence[str]:
         """List the entities that have facts, in order of their first fact."""
-        ids, first_rows = np.unique(self._rows[0], return_index=True)
-        in_order = ids[np.argsort(first_rows)]
-        return tuple(self._entities[i] for i in in_order.tolist())
+        return Chosen(self._entities, self._content.heads)
 
     @property
     def relations(self) -> Sequence[str]:
         """List the relations in order of first appearance."""
         return self._relations
+
+    @property
+    def rows(self) -> NDArray[np.int32]:
+        """Return the triples as numbers (3, N), in source order: heads, relations, tails.
+
+        Heads and tails number `entities`, relations number `relations`.
+        """
+        return self._content.rows
+
+    def number(self, entity: str) -> int:
+        """Return the number of `entity` in `entities`, or -1 if the graph does not know it."""
+        return self._entities.number(entity)
 
     def facts(self, entity: str, *, limit: int | None = None) -> list[Fact]:
         """Return what the graph says about `entity`, in source order; nothing if unknown.
@@ -117,9 +167,14 @@ class TripleStore:
         With a `limit` only the first so many are read, which is what makes an entity with a
         million facts cheap. Raises `GraphError` for a negative one.
         """
-        start, stop = self._rows_of(entity)
-        stop = _bounded(stop, start=start, limit=limit)
-        return self._facts(self._fact_relations[start:stop], self._fact_tails[start:stop])
+        # Written out, since this is what everything else waits for; some 3 µs.
+        number = self._entities.number(entity)
+        start, stop = (self._offsets[number], self._offsets[number + 1]) if number >= 0 else (0, 0)
+        if limit is not None and (limit < 0 or limit < stop - start):
+            stop = _bounded(stop, start=start, limit=limit)
+        relations = self._relations.take(self._fact_relations[start:stop])
+        tails = self._entities.take(self._fact_tails[start:stop])
+        return list(map(Fact, relations, tails))
 
     def rarest_facts(self, entity: str, *, limit: int | None = None) -> list[Fact]:
         """Return the facts of `entity`, those said of few entities first; `limit` as in `facts`.
@@ -127,46 +182,150 @@ class TripleStore:
         The least frequent relation comes first, then the least frequent tail, then the source.
         """
         start, stop = self._rows_of(entity)
-        relations, tails = self._fact_relations[start:stop], self._fact_tails[start:stop]
-        order = np.lexsort((self._tail_counts[tails], self._relation_counts[relations]))
-        order = order[: _bounded(stop, start=start, limit=limit) - start]
-        return self._facts(relations[order], tails[order])
+        facts = self._content.facts
+        relations, tails = facts.relations[start:stop], facts.others[start:stop]
+        counts = _lengths(self._content.incoming.offsets, tails)
+        order = np.lexsort((counts, self._relation_counts[relations]))
+        return self._chosen(start + order[: _bounded(stop, start=start, limit=limit) - start])
+
+    def central_facts(self, entity: str, *, limit: int | None = None) -> list[Fact]:
+        """Return the facts of `entity`, those with the tail of the highest degree first.
+
+        The degree is the number of triples with the tail at either end (one that has it at both
+        counts twice); equals keep the source order. `limit` is as in `facts`.
+        """
+        start, stop = self._rows_of(entity)
+        tails = self._content.facts.others[start:stop]
+        degrees = _lengths(self._content.incoming.offsets, tails)
+        degrees += _lengths(self._content.facts.offsets, tails)
+        order = np.argsort(-degrees, kind="stable")
+        return self._chosen(start + order[: _bounded(stop, start=start, limit=limit) - start])
+
+    def subjects(self, tail: str, *, limit: int | None = None) -> list[Triple]:
+        """Return the triples whose tail is `tail`, in source order; `limit` as in `facts`."""
+        number = self._entities.number(tail)
+        offsets, relations, heads = self._content.incoming
+        start, stop = (offsets.item(number), offsets.item(number + 1)) if number >= 0 else (0, 0)
+        stop = _bounded(stop, start=start, limit=limit)
+        found = self._entities.take(heads[start:stop].tolist())
+        stated = self._relations.take(relations[start:stop].tolist())
+        return [Triple(head, relation, tail) for head, relation in zip(found, stated, strict=True)]
+
+    def degree(self, entity: str) -> int:
+        """Return how many facts `entity` has."""
+        start, stop = self._rows_of(entity)
+        return stop - start
 
     def relation_count(self, relation: str) -> int:
         """Return how many triples have this relation."""
-        number = self._relation_ids.get(relation)
-        return 0 if number is None else int(self._relation_counts[number])
+        number = self._relations.number(relation)
+        return 0 if number < 0 else int(self._relation_counts[number])
 
     def tail_count(self, tail: str) -> int:
         """Return how many triples have this entity in the tail's place."""
-        number = self._entity_ids.get(tail)
-        return 0 if number is None else int(self._tail_counts[number])
+        number, offsets = self._entities.number(tail), self._content.incoming.offsets
+        return 0 if number < 0 else offsets.item(number + 1) - offsets.item(number)
+
+    def heads_where(
+        self, *, relations: Collection[str] | None = None, sayable: bool = False
+    ) -> Sequence[str]:
+        """List the entities with a fact of one of `relations` (None: any), as `heads` does.
+
+        With `sayable` the fact must also be one that `readable` has words for.
+        """
+        facts, known = self._content.facts, self._content.names
+        allowed = np.ones(len(self._relations), dtype=np.bool_)
+        if relations is not None:
+            allowed[:] = False
+            numbers = np.array([self._relations.number(name) for name in relations], dtype=int)
+            allowed[numbers[numbers >= 0]] = True
+        if sayable and known is not None:
+            allowed[[self._relations.number(name) for name in self.naming]] = False
+        kept = allowed[facts.relations]
+        if sayable and known is not None:
+            kept &= known.has_name()[facts.others]
+        before = np.concatenate([[0], np.cumsum(kept, dtype=np.int32)])
+        has_fact = before[facts.offsets[1:]] > before[facts.offsets[:-1]]
+        heads = self._content.heads
+        return Chosen(self._entities, heads[has_fact[heads]])
+
+    @property
+    def named(self) -> bool:
+        """Say whether entities have names apart from their strings: RDF, or names were given."""
+        return self._content.names is not None
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Return the preference of languages among names and literals."""
+        return () if self._content.names is None else self._content.names.languages
+
+    @cached_property
+    def naming(self) -> frozenset[str]:
+        """Return the relations that only say what an entity is called."""
+        return is_naming(self._relations) if self.named else frozenset()
+
+    def name_of(self, entity: str) -> str:
+        """Return what people call `entity`; what the graph does not know is called as it is.
+
+        A blank node, and a text in a language that is not wanted, are called `""`.
+        """
+        known, number = self._content.names, self._entities.number(entity)
+        return entity if known is None or number < 0 else known.first(number)
+
+    def names_of(self, entity: str) -> tuple[str, ...]:
+        """Return all names of `entity`, the preferred one first."""
+        known, number = self._content.names, self._entities.number(entity)
+        return (entity,) if known is None or number < 0 else tuple(known.get(number))
+
+    def relation_name(self, relation: str) -> str:
+        """Return what people call `relation`."""
+        number = self._relations.number(relation)
+        return relation if not self.named or number < 0 else self._content.relation_names[number]
+
+    def candidates(self, name: str) -> tuple[str, ...]:
+        """Return the entities called `name`, most likely first; also the one whose id it is.
+
+        First those whose preferred name it is, then those with more facts, then the source. The
+        text of a literal names nobody.
+        """
+        known = self._content.names
+        called = [] if known is None else self._entities.take(known.candidates(name))
+        found = [entity for entity in called if parse_literal(entity) is None]
+        if name not in found and self._entities.number(name) >= 0:
+            found.append(name)
+        return tuple(found)
+
+    def readable(self, fact: Fact) -> Fact | None:
+        """Return `fact` with names in place of ids; None where there is nothing to say.
+
+        That is a fact which only names its entity, and one whose tail has no name.
+        """
+        if not self.named:
+            return fact
+        tail = "" if fact.relation in self.naming else self.name_of(fact.tail)
+        return Fact(self.relation_name(fact.relation), tail) if tail else None
 
     @cached_property
     def fingerprint(self) -> str:
         """Return the SHA-256 (hexadecimal) of the triples in order; name and source do not count.
 
         What is hashed is the UTF-8 of one netstring a part, `LENGTH:TEXT` with the length in
-        characters, head, relation, tail, triple after triple. Equal triples in equal order have
-        equal fingerprints, whatever storage they stand in.
+        characters, head, relation, tail, triple after triple; then, if entities have names, a `|`,
+        for each entity the number of its names, a `;` and their netstrings, and a `|` and the names
+        of relations. Equal triples in equal order, with equal names, have equal fingerprints,
+        whatever storage they stand in.
         """
-        digest = hashlib.sha256()
-        triples = iter(self)
-        while chunk := list(islice(triples, _CHUNK)):
-            text = "".join(f"{len(part)}:{part}" for triple in chunk for part in triple)
-            digest.update(text.encode("utf-8"))
-        return digest.hexdigest()
+        if self._folder is not None:
+            return str(self._folder.manifest["fingerprint"])
+        return content.fingerprint(self._content)
 
     def __len__(self) -> int:
         """Return the number of triples."""
-        return int(self._rows.shape[1])
+        return int(self._content.rows.shape[1])
 
     def __iter__(self) -> Iterator[Triple]:
         """Iterate over the triples in source order."""
-        for start in range(0, len(self), _CHUNK):
-            heads, relations, tails = self._rows[:, start : start + _CHUNK].tolist()
-            for head, relation, tail in zip(heads, relations, tails, strict=True):
-                yield Triple(self._entities[head], self._relations[relation], self._entities[tail])
+        return content.iter_triples(self._content)
 
     def __contains__(self, triple: object) -> bool:
         """Say whether the graph holds this triple."""
@@ -175,47 +334,44 @@ class TripleStore:
         if not all(isinstance(part, str) for part in triple):
             return False
         head, relation, tail = triple
-        numbers = self._relation_ids.get(relation), self._entity_ids.get(tail)
-        if None in numbers:
-            return False
-        rows = slice(*self._rows_of(head))
-        same = (self._fact_relations[rows] == numbers[0]) & (self._fact_tails[rows] == numbers[1])
+        numbers = self._relations.number(relation), self._entities.number(tail)
+        facts, rows = self._content.facts, slice(*self._rows_of(head))
+        same = (facts.relations[rows] == numbers[0]) & (facts.others[rows] == numbers[1])
         return bool(same.any())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle a mapped graph as its path, so that processes share its pages."""
+        if self._folder is None:
+            return TripleStore, (self._content,)
+        return _reopen, (self._folder.path, self._folder.seal, self.name)
 
     def __repr__(self) -> str:
         """Show the name and the sizes."""
         return (
-            f"TripleStore({self._name!r}: {len(self)} triples, {len(self._entities)} entities, "
+            f"TripleStore({self.name!r}: {len(self)} triples, {len(self._entities)} entities, "
             f"{len(self._relations)} relations)"
         )
 
-    def _rows_of(self, entity: str) -> tuple[int, int]:
+    def _rows_of(self, entity: str, *, limit: int | None = None) -> tuple[int, int]:
         """Return where the facts of `entity` start and stop in the columns grouped by head."""
-        number = self._entity_ids.get(entity)
-        if number is None:
-            return 0, 0
-        return self._offsets.item(number), self._offsets.item(number + 1)
+        number = self._entities.number(entity)
+        start, stop = (self._offsets[number], self._offsets[number + 1]) if number >= 0 else (0, 0)
+        return start, _bounded(stop, start=start, limit=limit)
 
-    def _facts(self, relations: NDArray[np.int32], tails: NDArray[np.int32]) -> list[Fact]:
-        names = map(self._relations.__getitem__, relations.tolist())
-        return list(map(Fact, names, map(self._entities.__getitem__, tails.tolist())))
+    def _chosen(self, rows: NDArray[np.intp]) -> list[Fact]:
+        """Return the facts of some rows (K,) of the columns grouped by head."""
+        facts = self._content.facts
+        relations = self._relations.take(facts.relations[rows].tolist())
+        return list(map(Fact, relations, self._entities.take(facts.others[rows].tolist())))
 
     @cached_property
     def _relation_counts(self) -> NDArray[np.intp]:
-        return np.bincount(self._rows[1], minlength=len(self._relations))
-
-    @cached_property
-    def _tail_counts(self) -> NDArray[np.intp]:
-        return np.bincount(self._rows[2], minlength=len(self._entities))
+        return np.bincount(self._content.rows[1], minlength=len(self._relations))
 
 
-class _Columns(NamedTuple):
-    """Triples as numbers: string → id in order of first appearance, and rows (3, N) int32."""
-
-    entities: dict[str, int]
-    relations: dict[str, int]
-    rows: NDArray[np.int32]
-    duplicates: int
+def _lengths(offsets: NDArray[np.int64], numbers: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return how long the lists of `numbers` (K,) are."""
+    return offsets[numbers + 1] - offsets[numbers]
 
 
 def _bounded(stop: int, *, start: int, limit: int | None) -> int:
@@ -227,39 +383,6 @@ def _bounded(stop: int, *, start: int, limit: int | None) -> int:
     return min(stop, start + limit)
 
 
-def _columns(triples: Iterable[tuple[str, str, str]]) -> _Columns:
-    entities: dict[str, int] = {}
-    relations: dict[str, int] = {}
-    numbers = array("i")
-    for triple in triples:
-        head, relation, tail = _parts(triple)
-        numbers.append(entities.setdefault(head, len(entities)))
-        numbers.append(relations.setdefault(relation, len(relations)))
-        numbers.append(entities.setdefault(tail, len(entities)))
-    rows = np.array(numbers, dtype=np.int32).reshape(-1, 3).T
-    kept = _first_of_equals(rows)
-    return _Columns(
-        entities,
-        relations,
-        np.ascontiguousarray(rows[:, kept]),
-        duplicates=rows.shape[1] - len(kept),
-    )
-
-
-def _first_of_equals(rows: NDArray[np.int32]) -> NDArray[np.intp]:
-    """Return the indices of the columns of `rows` (3, N) that equal no earlier one, ascending."""
-    order = np.lexsort(rows)  # stable: among equals, the first of the source comes first
-    ranked = rows[:, order]
-    is_new = np.ones(len(order), dtype=np.bool_)
-    is_new[1:] = (ranked[:, 1:] != ranked[:, :-1]).any(axis=0)
-    return np.sort(order[is_new])
-
-
-def _parts(triple: tuple[str, str, str]) -> tuple[str, str, str]:
-    """Return `triple` if it is three strings that hold something, else raise GraphError."""
-    is_three = isinstance(triple, tuple | list) and len(triple) == 3
-    if is_three and all(is_text(part) and part and not part.isspace() for part in triple):
-        return triple
-    raise GraphError(
-        f"{triple!r} is no triple; give (head, relation, tail), three texts, none of them blank"
-    )
+def _reopen(path: Path, seal: str, name: str) -> TripleStore:
+    folder = Folder.open(path, seal=seal)
+    return TripleStore(compiled.read(folder, name=name), folder=folder)

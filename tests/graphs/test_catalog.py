@@ -53,6 +53,29 @@ def test_the_plain_file_comes_before_the_compressed_one(tmp_path: Path) -> None:
     assert list(load("hownet", home=tmp_path)) == [("d", "e", "f")]
 
 
+def test_the_compiled_graph_comes_before_every_file(tmp_path: Path) -> None:
+    file = save(tmp_path / "graphs" / "hownet.spo", "a\tb\tc\n")
+    graphs.compile([save(tmp_path / "kg.tsv")], tmp_path / "graphs" / "hownet")
+    store = load("hownet", home=tmp_path, announce=never)
+    assert (list(store), store.name) == ([("北京", "首都", "中国")], "hownet")
+    assert store.path == tmp_path / "graphs" / "hownet"
+    damaged = next(store.folder.data.glob("rows"))
+    damaged.write_bytes(b"")
+    with pytest.raises(GraphError, match="build the graph again"):
+        load("hownet", home=tmp_path)  # rather than the file, which may be another graph
+    (tmp_path / "graphs" / "medical").mkdir()  # no compiled graph
+    file.rename(file.with_name("medical.spo"))
+    assert list(load("medical", home=tmp_path)) == [("a", "b", "c")]
+
+
+def test_a_compiled_folder_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs.compile([save(tmp_path / "kg.tsv")], tmp_path / "kg")
+    monkeypatch.chdir(tmp_path)
+    for given in ("kg", "./kg"):
+        store = load(given, announce=never)
+        assert (len(store), store.name, store.path) == (1, given, tmp_path / "kg")
+
+
 def test_home_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "named" / "graphs" / "medical.spo")
     monkeypatch.setenv("KBERT_HOME", str(tmp_path / "named"))

@@ -1,89 +1,28 @@
 from __future__ import annotations
 
 import pickle
-import unicodedata
 from collections.abc import Iterable
+from itertools import starmap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import graphs
 from graphs import GraphError, Mention, MentionIndex, TripleStore
-
-# --- The oracle: the rule of the docstrings, tried at every position with every name. -----------
-
-UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA", "THAI", "HANGUL", "VARIATION")
-
-
-def in_word(char: str) -> bool:
-    """Say by its name whether a character stands in a word of a script with spaces."""
-    if unicodedata.name(char, "").startswith(UNSPACED) or char == "\u3099":
-        return False
-    return char == "_" or char.isalnum() or unicodedata.category(char)[0] == "M"
+from graphs.normal import NormalForm
+from graphs.ntriples import format_triple
+from graphs.terms import literal
+from tests.graphs.brute_graph import ALT_LABEL as ALIAS
+from tests.graphs.brute_graph import RDFS_LABEL as LABEL
+from tests.graphs.brute_mentions import BruteLinker, in_word
 
 
-def joins(char: str) -> bool:
-    name = unicodedata.name(char, "")
-    return unicodedata.category(char)[0] == "M" or "SOUND MARK" in name or "JUNGSEONG" in name
-
-
-def normalised(cluster: str, *, case_fold: bool, nfkc: bool) -> str:
-    if nfkc:
-        cluster = unicodedata.normalize("NFKC", cluster)
-    if case_fold:
-        cluster = cluster.casefold()
-    return unicodedata.normalize("NFKC", cluster) if nfkc and case_fold else cluster
-
-
-def units_of(text: str, *, case_fold: bool, nfkc: bool) -> list[tuple[str, str]]:
-    """Cut text into (raw, normal) units, within which no match begins or ends."""
-    units: list[str] = []
-    for char in text:
-        if units and joins(char) and (case_fold or nfkc):
-            units[-1] += char
-        else:
-            units.append(char)
-    return [(unit, normalised(unit, case_fold=case_fold, nfkc=nfkc)) for unit in units]
-
-
-def brute_force(
-    names: Iterable[str],
-    text: str,
-    *,
-    min_length: int = 2,
-    stop_names: Iterable[str] = (),
-    case_fold: bool = False,
-    nfkc: bool = False,
-) -> list[Mention]:
-    def key(raw: str) -> str:
-        return "".join(n for _, n in units_of(raw, case_fold=case_fold, nfkc=nfkc))
-
-    stopped = [key(name) for name in stop_names]
-    keys = [(key(name), name) for name in names]
-    keys = [(k, name) for k, name in keys if len(k) >= min_length and k not in stopped]
-    units = units_of(text, case_fold=case_fold, nfkc=nfkc)
-
-    def is_cut(i: int) -> bool:
-        if i in (0, len(units)):
-            return True
-        return not (in_word(units[i - 1][1][-1]) and in_word(units[i][1][0]))
-
-    mentions, start = [], 0
-    while start < len(units):
-        for end in range(len(units), start, -1):
-            found = "".join(n for _, n in units[start:end])
-            raw = "".join(r for r, _ in units[start:end])
-            same = [name for k, name in keys if k == found]
-            if same and is_cut(start) and is_cut(end):
-                offset = sum(len(r) for r, _ in units[:start])
-                entity = raw if raw in same else same[0]
-                mentions.append(Mention(offset, offset + len(raw), entity))
-                start = end
-                break
-        else:
-            start += 1
-    return mentions
+def brute_force(names: Iterable[str], text: str, **options: Any) -> list[Mention]:
+    distinct = dict.fromkeys(names)
+    return BruteLinker(zip(distinct, distinct, strict=True), **options).find(text)
 
 
 ALPHABET = "aabbAB1_ -.ßsSİiﬁfＡé\u0301苹苹果果手かｶﾞ가\u1100\u1161กำ\ufe0f"
@@ -239,6 +178,67 @@ def test_wrong_arguments() -> None:
     for bad in ("\ud800a", "a\0b"):
         with pytest.raises(GraphError, match="is no text"):
             MentionIndex(["苹果", bad])
+
+
+CITIES = [
+    ("urn:b", LABEL, literal("Beijing")),
+    ("urn:b", ALIAS, literal("Peking")),
+    ("urn:b", ALIAS, literal("PEKING")),
+    ("urn:i", LABEL, literal("Peking")),
+    ("urn:q", LABEL, literal("Peking")),
+    ("urn:q", "urn:in", "urn:i"),
+    ("urn:q", "urn:near", "urn:z"),
+    ("urn:i", "urn:in", "urn:w"),
+    ("urn:x", "urn:called", literal("Peking")),
+]
+
+
+@pytest.fixture(params=["memory", "compiled"])
+def cities(request: pytest.FixtureRequest, tmp_path: Path) -> TripleStore:
+    path = tmp_path / "cities.nt"
+    path.write_text("\n".join(starmap(format_triple, CITIES)), encoding="utf-8")
+    if request.param == "memory":
+        return TripleStore.open(path)
+    forms = [NormalForm(case_fold=True, nfkc=False)]
+    return graphs.compile([path], tmp_path / "cities", forms=forms)
+
+
+def test_an_ambiguous_name_keeps_all_who_bear_it(cities: TripleStore) -> None:
+    # Whose preferred name it is come first, of them who has more facts; a literal has none.
+    index = MentionIndex(cities)
+    assert index.candidates("Peking") == ("urn:q", "urn:i", "urn:b")
+    among_all = [entity for entity in cities.candidates("Peking") if entity in cities.heads]
+    assert among_all == ["urn:q", "urn:i", "urn:b"]
+    assert index.find("to Peking!") == [Mention(3, 9, "urn:q")]
+    assert index.candidates("PEKING") == ("urn:b",) and index.candidates("Pekin") == ()
+    assert (len(index), index.excluded) == (5, 1)  # x is too short
+
+
+def test_who_is_spelt_so_comes_first_and_each_once(cities: TripleStore) -> None:
+    index = MentionIndex(cities, case_fold=True)
+    assert index.candidates("peking") == ("urn:q", "urn:i", "urn:b")
+    assert index.candidates("PEKING") == ("urn:b", "urn:q", "urn:i")
+    assert [m.entity for m in index.find("PEKING peking")] == ["urn:b", "urn:q"]
+
+
+def test_only_some_are_looked_for(cities: TripleStore) -> None:
+    index = MentionIndex(cities, only=["urn:b", "urn:w", "urn:unknown"])
+    assert index.candidates("Peking") == ("urn:b",)
+    assert [m.entity for m in index.find("Peking, Beijing")] == ["urn:b", "urn:b"]
+    assert (len(index), index.excluded) == (3, 0)
+    chosen = MentionIndex(cities, only=cities.heads_where(relations=["urn:near"]))
+    assert chosen.find("Peking, Beijing") == [Mention(0, 6, "urn:q")]
+    assert MentionIndex(cities, only=[]).find("Peking") == []
+    with pytest.raises(GraphError, match="only is the text 'urn:b'; give a list"):
+        MentionIndex(cities, only="urn:b")
+
+
+def test_ties_are_in_the_order_of_the_source() -> None:
+    # b is seen before c, and c has a fact before b has.
+    rows = [("urn:a", "urn:r", "urn:b"), ("urn:c", "urn:r", "urn:d"), ("urn:b", "urn:r", "urn:e")]
+    names = {"urn:c": ["Otto"], "urn:b": ["Otto"]}
+    store = TripleStore.from_triples(rows, names=names)
+    assert store.candidates("Otto") == ("urn:b", "urn:c") == MentionIndex(store).candidates("Otto")
 
 
 def test_pickling_keeps_the_index() -> None:

@@ -1,16 +1,24 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import pickle
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphs import Fact, GraphError, ParseError, Triple, TripleStore
+import graphs
+from graphs import Fact, GraphError, MentionIndex, ParseError, Triple, TripleStore
 from graphs.readers import ReadReport
+from graphs.strings import HeapStrings, MemoryStrings, Strings
+
+Rows: TypeAlias = Sequence[tuple[str, str, str]]
 
 TRIPLES = [
     ("北京", "首都", "中国"),
@@ -130,21 +138,52 @@ def test_what_is_no_sequence_of_three_is_refused(bad: object) -> None:
         TripleStore.from_triples([bad])  # type: ignore[list-item]
 
 
-def test_a_hub_is_not_read_for_its_first_facts(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = 0
+@pytest.fixture(params=["memory", "compiled"])
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Rows], TripleStore]:
+    """Make a store of each kind."""
 
-    def counted(relation: str, tail: str) -> Fact:
-        nonlocal made
-        made += 1
-        return Fact(relation, tail)
+    def make(rows: Rows) -> TripleStore:
+        if request.param == "memory":
+            return TripleStore.from_triples(rows)
+        path = tmp_path / "kg.tsv"
+        path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+        return graphs.compile([path], tmp_path / "compiled")
 
-    store = TripleStore.from_triples([("枢", f"r{i % 7}", f"t{i}") for i in range(5_000)])
-    monkeypatch.setattr("graphs.store.Fact", counted)
+    return make
+
+
+def test_a_hub_is_not_read_for_its_first_facts(
+    made: Callable[[Rows], TripleStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [("枢", f"r{i % 7}", f"t{i}") for i in range(300_000)]
+    store, read = made([*rows, ("枢", "r0", "枢"), ("t1", "r1", "枢")]), 0
+    for table in (HeapStrings, MemoryStrings):
+
+        def counted(self: Strings, numbers: Iterable[int], take: Any = table.take) -> list[str]:
+            nonlocal read
+            numbers = list(numbers)
+            read += len(numbers)
+            return take(self, numbers)
+
+        monkeypatch.setattr(table, "take", counted)
     assert store.facts("枢", limit=2) == [("r0", "t0"), ("r1", "t1")]
-    assert [fact.tail for fact in store.rarest_facts("枢", limit=2)] == ["t2", "t3"]
-    assert made == 4
-    assert ("枢", "r6", "t4991") not in store and ("枢", "r0", "t4998") in store
-    assert made == 4
+    assert store.rarest_facts("枢", limit=2) == [("r2", "t2"), ("r3", "t3")]
+    assert store.subjects("枢", limit=1) == [("枢", "r0", "枢")]
+    assert read == 10
+    assert ("枢", "r6", "t4991") not in store and ("枢", "r1", "t299999") not in store
+    assert ("枢", "r0", "t299999") in store and ("枢", "r0", "枢") in store
+    assert store.degree("枢") == 300_001 and store.tail_count("枢") == 2 and read == 10
+    assert store.facts("枢")[:300_000] == [(r, t) for _, r, t in rows]
+    assert read > 600_000
+
+
+def test_cycles_and_loops(made: Callable[[Rows], TripleStore]) -> None:
+    rows = [("a", "a", "a"), ("a", "r", "b"), ("b", "r", "a"), ("c", "c", "c"), ("a", "a", "b")]
+    store = made(rows)
+    assert list(store) == rows and list(store.entities) == ["a", "b", "c"]
+    assert store.facts("a") == [("a", "a"), ("r", "b"), ("a", "b")]
+    assert store.subjects("a") == [("a", "a", "a"), ("b", "r", "a")]
+    assert store.facts("c") == [("c", "c")] and list(store.heads) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("name", ["facts", "rarest_facts"])
@@ -180,6 +219,45 @@ def test_pickling_keeps_everything() -> None:
     assert (copy.fingerprint, list(copy.heads)) == before
     assert (list(copy), copy.name, copy.duplicates) == (list(store), "six", 2)
     assert copy.facts("北京") == store.facts("北京")
+
+
+def ask(store: TripleStore, index: MentionIndex) -> tuple[Any, ...]:
+    mentions = index.find("在北京吃 APPLE，看海南")
+    return store.facts("北京"), store.fingerprint, store.name, mentions, len(index), index.excluded
+
+
+@pytest.mark.parametrize(
+    ("how", "options"),
+    [
+        ("fork", {}),
+        ("spawn", {"min_length": 1, "case_fold": True}),
+        ("fork", {"only": ["北京"], "stop_names": ["苹果"]}),
+    ],
+)
+def test_a_mapped_store_and_its_index_pickle_as_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, options: dict[str, Any]
+) -> None:
+    rows = [
+        ("北京", "首都", "中国"),
+        ("apple", "r", "x"),
+        *((f"e{i}", "r", f"t{i}") for i in range(2_000)),
+    ]
+    path = tmp_path / "kg.tsv"
+    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+    graphs.compile([path], tmp_path / "compiled")
+    monkeypatch.chdir(tmp_path)
+    store = TripleStore.open("compiled", name="mine")
+    index = MentionIndex(store, **options)
+    assert len(pickle.dumps(store)) < 400
+    is_mapped = options.get("min_length") != 1  # such an index was not compiled
+    assert (len(pickle.dumps((store, index))) < 6_000) == is_mapped
+    monkeypatch.chdir("/")
+    expected = ask(store, index)
+    assert ask(*pickle.loads(pickle.dumps((store, index)))) == expected
+    context = multiprocessing.get_context(how)
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        assert pool.submit(ask, store, index).result() == expected
+    assert pickle.loads(pickle.dumps(store)).path == tmp_path / "compiled"
 
 
 def test_repr_names_the_sizes() -> None:

@@ -1,0 +1,240 @@
+"""The stages of compiling a graph, from sources to a sealed folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs import folders, known_names, names, placing
+from graphs.content import About, Content, Grouped, Source, fingerprint, in_order
+from graphs.intake import Taken, source_file, take_in
+from graphs.interning import DiskInterner, DiskNumbers, heap_shapes
+from graphs.names import Graph, Names
+from graphs.normal import NormalForm
+from graphs.readers import OnError, is_rdf
+from graphs.sealing import FolderWriter
+from graphs.strings import Heap, HeapStrings, MemoryStrings
+
+
+class Progress(NamedTuple):
+    """Say how far a stage of building has come: `done` of `total` (bytes or steps)."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be built; equal plans and equal sources give equal folders."""
+
+    sources: tuple[Path, ...]
+    aliases: tuple[Path, ...]
+    languages: tuple[str, ...]
+    forms: tuple[NormalForm, ...]
+    on_error: OnError
+    name: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as plain values, but for the sources, which have hashes."""
+        return {
+            "aliases": [str(path) for path in self.aliases],
+            "languages": list(self.languages),
+            "forms": [form._asdict() for form in self.forms],
+            "on_error": self.on_error,
+            "name": self.name,
+        }
+
+
+class Compiler:
+    """Carry out a plan in a scratch folder; the result stands in its folder `result`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        scratch: Path,
+        *,
+        announce: Callable[[str], None],
+        progress: Callable[[Progress], None],
+    ) -> None:
+        """Prepare the scratch folder, which must exist."""
+        self._plan = plan
+        self._scratch = scratch
+        self._announce = announce
+        self._progress = progress
+        (scratch / "result").mkdir()
+        self._writer = FolderWriter(scratch / "result")
+
+    def run(self) -> None:
+        """Go through all stages."""
+        taken = self._read()
+        content = self._order(taken)
+        if self._has_names(content):
+            content = self._name(content)
+        mentions: dict[str, Any] = {}
+        for form in self._plan.forms:
+            self._begin("index names")
+            mentions |= known_names.write(content, self._writer, form=form)
+        self._begin("sum up")
+        self._seal(content, mentions)
+        self._begin("done")
+
+    def _begin(self, stage: str) -> None:
+        self._progress(Progress(stage, 0, 1))
+
+    def _read(self) -> Taken:
+        total = sum(source_file(path).stat().st_size for path in self._plan.sources)
+        done = 0
+
+        def advance(size: int) -> None:
+            nonlocal done
+            done += size
+            self._progress(Progress("read", done, total))
+
+        return take_in(
+            self._plan.sources,
+            self._scratch,
+            on_error=self._plan.on_error,
+            announce=self._announce,
+            progress=advance,
+        )
+
+    def _order(self, taken: Taken) -> Content:
+        """Lay out strings and triples; drop duplicates."""
+        self._begin("lay out strings")
+        entities = self._strings("entities", taken.entities)
+        relations = MemoryStrings.of(self._strings("relations", taken.relations))
+        self._begin("order triples")
+        kept = placing.kept_rows(taken.rows, count=len(entities))
+        count = int(np.count_nonzero(kept))
+        rows = self._writer.create("rows", (3, count), "<i4")
+        placing.copy_kept(taken.rows, kept, to=rows)
+        origins = np.repeat(
+            np.arange(len(taken.sources), dtype="<u2"), [each.triples for each in taken.sources]
+        )[kept]
+        if len(taken.sources) > 1:
+            self._writer.write("sources", origins)
+        heads = in_order(rows[0])
+        self._writer.write("heads", heads)
+        return Content(
+            about=About(
+                name=self._plan.name,
+                duplicates=len(kept) - count,
+                skipped=sum(each.skipped for each in taken.sources),
+                sources=tuple(_with_duplicates(taken.sources, origins)),
+            ),
+            entities=entities,
+            relations=relations,
+            rows=rows,
+            facts=self._grouped("facts", rows[0], rows[1], rows[2], count=len(entities)),
+            incoming=self._grouped("incoming", rows[2], rows[1], rows[0], count=len(entities)),
+            heads=heads,
+        )
+
+    def _strings(self, name: str, numbers: DiskNumbers) -> HeapStrings:
+        shapes = heap_shapes(numbers.count, numbers.size)
+        arrays = Heap(
+            *(self._writer.create(f"{name}.{part}", *shapes[part]) for part in Heap._fields)
+        )
+        numbers.lay_out(arrays)
+        return HeapStrings(arrays)
+
+    def _grouped(
+        self,
+        name: str,
+        ends: NDArray[np.int32],
+        relations: NDArray[np.int32],
+        others: NDArray[np.int32],
+        *,
+        count: int,
+    ) -> Grouped:
+        rows = (len(ends),)
+        grouped = Grouped(
+            self._writer.create(f"{name}.offsets", (count + 1,), "<i8"),
+            self._writer.create(f"{name}.relations", rows, "<i4"),
+            self._writer.create(f"{name}.others", rows, "<i4"),
+        )
+        placing.fill_groups(ends, relations, others, to=grouped)
+        return grouped
+
+    def _has_names(self, content: Content) -> bool:
+        sources = self._plan.sources
+        return bool(
+            any(map(is_rdf, sources))
+            or self._plan.aliases
+            or any(_of_folders(sources, folders.read_names))
+            or any(_of_folders(sources, folders.read_relation_names))
+            or names.is_naming(content.relations)
+        )
+
+    def _name(self, content: Content) -> Content:
+        """Find the names of entities and relations."""
+        self._begin("find names")
+        (self._scratch / "names").mkdir()
+        interner = DiskInterner(self._scratch / "names")
+        graph = Graph(content.entities, content.relations, content.rows)
+        languages, paths = self._plan.languages, self._plan.sources
+        given = chain.from_iterable(map(folders.read_name_file, self._plan.aliases))
+        given = chain(given, _of_folders(paths, folders.read_names))
+        found = names.find_names(graph, interner, languages=languages, given=given)
+        numbers = interner.finish()
+        strings, count = self._strings("names", numbers), len(content.entities)
+        of_entity = names.group_names(found, numbers.ids, count=count)
+        degrees = np.diff(content.facts.offsets)
+        entities = names.by_name(of_entity, names=len(strings), facts=degrees)
+        for name, groups in (("names.of_entity", of_entity), ("names.entities", entities)):
+            self._writer.write(f"{name}.offsets", groups.offsets)
+            self._writer.write(f"{name}.values", groups.values)
+        known = Names(strings, of_entity=of_entity, entities=entities, languages=languages)
+        called = names.relation_names(
+            graph, known, given=_of_folders(paths, folders.read_relation_names)
+        )
+        self._write_relation_names(called)
+        return replace(content, names=known, relation_names=called)
+
+    def _write_relation_names(self, called: Sequence[str]) -> None:
+        folder = self._scratch / "relation_names"
+        folder.mkdir()
+        interner = DiskInterner(folder)
+        serials = interner.add(called)
+        numbers = interner.finish()
+        self._strings("relation_names", numbers)
+        self._writer.write("relation_names.ids", numbers.ids[serials])
+
+    def _seal(self, content: Content, mentions: dict[str, Any]) -> None:
+        about = content.about
+        self._writer.seal(
+            {
+                "name": about.name,
+                "triples": content.rows.shape[1],
+                "entities": len(content.entities),
+                "relations": len(content.relations),
+                "duplicates": about.duplicates,
+                "skipped": about.skipped,
+                "fingerprint": fingerprint(content),
+                "named": content.names is not None,
+                "languages": list(self._plan.languages),
+                "sources": [source._asdict() for source in about.sources],
+                "mentions": mentions,
+                "plan": self._plan.to_dict(),
+            }
+        )
+
+
+def _of_folders(
+    paths: Iterable[Path], read: Callable[[Path], Iterator[tuple[str, tuple[str, ...]]]]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    return chain.from_iterable(read(path) for path in paths if path.is_dir())
+
+
+def _with_duplicates(sources: Sequence[Source], origins: NDArray[np.uint16]) -> Iterator[Source]:
+    """Yield each source with the number of its triples that are not among those kept."""
+    kept = np.bincount(origins, minlength=len(sources)).tolist()
+    for source, count in zip(sources, kept, strict=True):
+        yield source._replace(duplicates=source.triples - count)
