@@ -1,30 +1,49 @@
 """Choose which facts of a mention are injected first; always deterministic.
 
 A policy puts the facts of an entity in order of preference, and whoever injects asks for as many
-from the front as a budget allows. Policies compose: `ByRelation` filters what another one orders.
-None of them looks at the sentence.
+from the front as a budget allows. `First`, `Rare` and `Central` order the facts of a store. Others
+stand over a policy: those of `graphs.narrowing` leave facts out, and `Similar` orders facts anew by
+the text that they are for. `make` puts them together: order, leave out, compare with the text, and
+at last limit repetition.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import KW_ONLY, InitVar, dataclass
-from typing import Protocol, TypeVar
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from graphs.errors import GraphError, suggestion
+from graphs.narrowing import ByRelation, PerRelation, Sayable, Scope, first_kept
+from graphs.similar import Similar
 from graphs.store import TripleStore
 from graphs.triple import Fact
 
-T = TypeVar("T")
-
-_GROWTH = 8  # so many times more facts are read where too many of them were left out
+__all__ = [
+    "ByRelation",
+    "Central",
+    "First",
+    "PerRelation",
+    "Policy",
+    "Rare",
+    "Sayable",
+    "Scope",
+    "Similar",
+    "first_kept",
+    "make",
+]
 
 
 class Policy(Protocol):
     """Order the facts of an entity by preference."""
 
-    def facts(self, entity: str, *, limit: int | None = None) -> Sequence[Fact]:
-        """Return the facts of `entity` that may be injected, the preferred ones first.
+    @property
+    def contextual(self) -> bool:
+        """Say whether the order depends on the text; if not, it may be remembered by entity."""
+        ...
+
+    def facts(self, entity: str, *, limit: int | None = None, text: str = "") -> Sequence[Fact]:
+        """Return the facts of `entity` that may be injected into `text`, the preferred ones first.
 
         With a `limit` they are the first so many of them.
         """
@@ -40,141 +59,111 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True)
-class First:
-    """Prefer facts in the order of the source."""
+class _Whole:
+    """Give all facts of a store, in an order that the text does not matter for."""
 
     store: TripleStore
 
-    def facts(self, entity: str, *, limit: int | None = None) -> Sequence[Fact]:
-        """Return the (first `limit`) facts of `entity` in source order."""
-        return self.store.facts(entity, limit=limit)
+    @property
+    def contextual(self) -> bool:
+        """Return False: the text does not matter."""
+        return False
 
     def heads(self) -> Sequence[str]:
         """Return all entities that have facts."""
         return self.store.heads
+
+
+@dataclass(frozen=True)
+class First(_Whole):
+    """Prefer facts in the order of the source."""
+
+    def facts(self, entity: str, *, limit: int | None = None, text: str = "") -> Sequence[Fact]:
+        """Return the (first `limit`) facts of `entity` in source order."""
+        return self.store.facts(entity, limit=limit)
 
     def describe(self) -> str:
         """Return `first`."""
         return "first"
 
+    def scope(self) -> Scope:
+        """Return that all facts may be given."""
+        return Scope(self.store)
+
 
 @dataclass(frozen=True)
-class Rare:
+class Rare(_Whole):
     """Prefer what is said of few entities, since it tells most about this one.
 
     The least frequent relation comes first, then the least frequent tail, then the source order.
     """
 
-    store: TripleStore
-
-    def facts(self, entity: str, *, limit: int | None = None) -> Sequence[Fact]:
+    def facts(self, entity: str, *, limit: int | None = None, text: str = "") -> Sequence[Fact]:
         """Return the (first `limit`) facts of `entity`, the rarest first."""
         return self.store.rarest_facts(entity, limit=limit)
-
-    def heads(self) -> Sequence[str]:
-        """Return all entities that have facts."""
-        return self.store.heads
 
     def describe(self) -> str:
         """Return `rare`."""
         return "rare"
 
+    def scope(self) -> Scope:
+        """Return that all facts may be given."""
+        return Scope(self.store)
+
 
 @dataclass(frozen=True)
-class ByRelation:
-    """Keep the facts of `policy` whose relation is allowed and not denied, in its order.
+class Central(_Whole):
+    """Prefer facts that lead to what the graph says most about.
 
-    An empty `allow` allows every relation; `deny` wins. Raises `GraphError` for a relation that
-    `store` does not have: a misspelt name would filter nothing, or everything. A store without any
-    triple takes every name, so that one recipe serves with a graph and, as `none`, without.
+    The tail of the highest degree comes first: in so many triples it is the head or the tail (one
+    in which it is both counts twice). Equals keep the source order.
     """
 
-    policy: Policy
-    _: KW_ONLY
-    store: InitVar[TripleStore]
-    allow: Collection[str] = ()
-    deny: Collection[str] = ()
-
-    def __post_init__(self, store: TripleStore) -> None:
-        """Check the relations and keep them as frozen sets."""
-        for option, names in (("allow", self.allow), ("deny", self.deny)):
-            object.__setattr__(self, option, _known_relations(names, store=store, option=option))
-
-    def facts(self, entity: str, *, limit: int | None = None) -> Sequence[Fact]:
-        """Return the (first `limit`) allowed facts of `entity` in the inner policy's order."""
-        return first_kept(self._allowed, entity, policy=self.policy, limit=limit)
-
-    def heads(self) -> Sequence[str]:
-        """Return the entities of which an allowed fact is left, in the store's order.
-
-        A name that has nothing to say would only hide a shorter one that has.
-        """
-        return [entity for entity in self.policy.heads() if self.facts(entity, limit=1)]
+    def facts(self, entity: str, *, limit: int | None = None, text: str = "") -> Sequence[Fact]:
+        """Return the (first `limit`) facts of `entity`, those with the most central tail first."""
+        return self.store.central_facts(entity, limit=limit)
 
     def describe(self) -> str:
-        """Return the inner policy's text, then the relations allowed and denied, sorted."""
-        text = self.policy.describe()
-        if self.allow:
-            text += f" allow={sorted(self.allow)}"
-        if self.deny:
-            text += f" deny={sorted(self.deny)}"
-        return text
+        """Return `central`."""
+        return "central"
 
-    def _allowed(self, fact: Fact) -> Fact | None:
-        allowed = not self.allow or fact.relation in self.allow
-        return fact if allowed and fact.relation not in self.deny else None
-
-
-def first_kept(
-    convert: Callable[[Fact], T | None], entity: str, *, policy: Policy, limit: int | None
-) -> list[T]:
-    """Convert the facts of `entity` in order, and return the first `limit` that are not None.
-
-    Of an entity with very many facts no more are converted than needed, and not many more read.
-    """
-    kept: list[T] = []
-    read, size = 0, limit
-    while limit is None or len(kept) < limit:
-        facts = policy.facts(entity, limit=size)
-        for fact in facts[read:]:
-            result = convert(fact)
-            if result is not None:
-                kept.append(result)
-                if len(kept) == limit:
-                    break
-        if size is None or len(facts) < size:
-            break
-        read, size = len(facts), size * _GROWTH
-    return kept
+    def scope(self) -> Scope:
+        """Return that all facts may be given."""
+        return Scope(self.store)
 
 
 def make(
-    name: str, store: TripleStore, *, allow: Collection[str] = (), deny: Collection[str] = ()
+    name: str,
+    store: TripleStore,
+    *,
+    allow: Collection[str] = (),
+    deny: Collection[str] = (),
+    max_per_relation: int | None = None,
 ) -> Policy:
-    """Return the policy called `name`: `first` or `rare`, over the allowed relations.
+    """Return the policy called `name`: `first`, `rare`, `central` or `similar`.
 
-    Raises `GraphError` for another name, and for a relation that `store` does not have.
+    It gives facts of the allowed relations, at most `max_per_relation` of each; of a store with
+    names only those that can be said in words.
+
+    Raises `GraphError` for another name, for a relation that `store` does not have, and for a
+    `max_per_relation` below 1.
     """
-    if name not in _POLICIES:
-        known = ", ".join(_POLICIES)
-        raise GraphError(f"no policy {name!r}; known are {known}{suggestion(name, _POLICIES)}")
-    policy = _POLICIES[name](store)
-    if not allow and not deny:
-        return policy
-    return ByRelation(policy, store=store, allow=allow, deny=deny)
+    if name not in _NAMES:
+        known = ", ".join(_NAMES)
+        raise GraphError(f"no policy {name!r}; known are {known}{suggestion(name, _NAMES)}")
+    policy: Policy = _ORDERS.get(name, First)(store)
+    if store.named:
+        policy = Sayable(policy, store)
+    if allow or deny:
+        policy = ByRelation(policy, store=store, allow=allow, deny=deny)
+    if name == "similar":
+        policy = Similar(policy, store)
+    return policy if max_per_relation is None else PerRelation(policy, limit=max_per_relation)
 
 
-_POLICIES: dict[str, type[First] | type[Rare]] = {"first": First, "rare": Rare}
-
-
-def _known_relations(names: Collection[str], *, store: TripleStore, option: str) -> frozenset[str]:
-    if isinstance(names, str):
-        raise GraphError(f"{option} is the text {names!r}; give a list of relations")
-    relations = store.relations
-    unknown = sorted(set(names).difference(relations)) if relations else []
-    if unknown:
-        listed = ", ".join(repr(name) + suggestion(name, relations) for name in unknown)
-        raise GraphError(
-            f"{option} (--{option}-relations): graph {store.name!r} has no relation {listed}"
-        )
-    return frozenset(names)
+_ORDERS: dict[str, type[First] | type[Rare] | type[Central]] = {
+    "first": First,
+    "rare": Rare,
+    "central": Central,
+}
+_NAMES = (*_ORDERS, "similar")

@@ -1,12 +1,12 @@
 """From settings to parts: the graph, the labelled data, the encoder with its tokeniser.
 
-Settings go no further than here and `kbert.run.make_injector`; the parts take plain values. Each
+Settings go no further than here and `kbert.knowledge`; the parts take plain values. Each
 part says in a line what it is made of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from itertools import islice
 from typing import NamedTuple, TypeAlias
@@ -14,7 +14,8 @@ from typing import NamedTuple, TypeAlias
 import torch
 
 import graphs
-from graphs import TripleStore
+from graphs import Fact, TripleStore
+from graphs.normal import NormalForm
 from kbert import console
 from kbert.data import Columns, load_splits
 from kbert.errors import SettingsError
@@ -28,13 +29,41 @@ _TRIPLES_FOR_VOCABULARY = 200_000  # a learnt vocabulary reads this many triples
 
 
 def load_graph(settings: TrainSettings) -> TripleStore:
-    """Load the graph that settings name, and say what it holds."""
-    store = graphs.load(settings.kg, on_error=settings.kg_on_error, announce=console.say)
+    """Load the graph that settings name, and say what it holds, and which stop names it has not."""
+    store = graphs.load(
+        settings.kg,
+        on_error=settings.kg_on_error,
+        announce=console.say,
+        languages=settings.kg_languages,
+    )
     console.say(
         f"graph: {store.name}, {len(store)} triples, {len(store.heads)} entities with facts,"
         f" {store.duplicates} duplicate lines left out"
     )
+    if settings.kg_languages and len(store) and not store.named:
+        console.say(f"note: --kg-languages: {store.name} has no names in any language")
+    form = NormalForm(case_fold=settings.fold_case, nfkc=settings.nfkc)
+    if unknown := unknown_names(settings.stop_names, store, form=form):
+        listed = ", ".join(map(repr, unknown))
+        console.say(f"note: --stop-names: no entity of {store.name} is called {listed}")
     return store
+
+
+def unknown_names(names: Sequence[str], store: TripleStore, *, form: NormalForm) -> tuple[str, ...]:
+    """Return those of `names` that no entity of `store` has in this normal form, each once.
+
+    The empty graph has no names to miss: one recipe serves with a graph and without.
+    """
+    wanted = {name: form.apply(name) for name in names if not store.candidates(name)}
+    if not wanted or not len(store) or form.is_identity:
+        return tuple(wanted) if len(store) else ()
+    missing = set(wanted.values())
+    for entity in store.entities:
+        called = store.names_of(entity) if store.named else (entity,)
+        missing.difference_update(map(form.apply, called))
+        if not missing:
+            break
+    return tuple(name for name, normal in wanted.items() if normal in missing)
 
 
 def load_data(settings: TrainSettings) -> Data:
@@ -139,5 +168,7 @@ def _vocabulary_texts(splits: Data, store: TripleStore) -> Iterator[str]:
         else:
             yield example.text
             yield example.pair or ""
-    for triple in islice(store, _TRIPLES_FOR_VOCABULARY):
-        yield " ".join(triple)
+    for head, *said in islice(store, _TRIPLES_FOR_VOCABULARY):
+        if store.named:  # ids are not read, their names are
+            head, said = store.name_of(head), list(store.readable(Fact(*said)) or ())
+        yield " ".join([head, *said])

@@ -21,6 +21,7 @@ from kbert.data import label_names, overlap
 from kbert.devices import check_devices
 from kbert.examples import TaggedExample, TextExample
 from kbert.inject import Injector
+from kbert.knowledge import make_injector, make_policy
 from kbert.nn import Classifier, Tagger
 from kbert.nn.checkpoint import load_weights, save
 from kbert.plans import dropout_seed
@@ -29,8 +30,6 @@ from kbert.run import (
     GraphRecord,
     RunRecord,
     check_output,
-    make_injector,
-    make_policy,
     new_run,
     unfinished,
     write_report,

@@ -14,10 +14,18 @@ from kbert.settings import TrainSettings, Value, flag
 
 HELP: Final[dict[str, dict[str, str]]] = {
     "knowledge": {
-        "kg": "knowledge graph: a catalogued name (cn_dbpedia, hownet, medical, none) or a file",
+        "kg": "knowledge graph: a catalogued name (cn_dbpedia, hownet, medical, none), a file of"
+        " triples (.spo, .tsv, .csv), an RDF file (.nt, .nq, .ttl, .rdf, .jsonld, ...) or a folder"
+        " compiled with python -m graphs build",
         "max_facts": "facts injected per mention",
         "max_branches": "facts injected per sentence (default: as many as fit)",
-        "selection": "order in which facts of a mention are taken",
+        "max_fact_share": "largest share of a sequence's tokens that facts take, 0 to 1",
+        "max_per_relation": "facts of one relation injected per mention (default: any number)",
+        "repeat_mentions": "facts wherever an entity is named, rather than the first time alone",
+        "fact_dropout": "share of the facts that are left out in training, others in each epoch",
+        "selection": "which facts of a mention come first: those first in the source, said of few"
+        " entities (rare), about the best connected tails (central), or most like the text"
+        " (similar)",
         "allow_relations": "inject only these relations",
         "deny_relations": "never inject these relations",
         "relation_text": "a branch reads relation and tail, rather than the tail alone",
@@ -25,6 +33,7 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "stop_names": "entity names that are not looked for",
         "fold_case": "find names in any case",
         "nfkc": "find names in any Unicode compatibility form (full-width letters, …)",
+        "kg_languages": "languages of names in an RDF graph, the preferred first (default: any)",
         "kg_on_error": "a bad line of the graph: stop, or skip and count it",
     },
     "data": {

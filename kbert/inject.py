@@ -3,7 +3,7 @@
 1. The tokeniser gives pieces with character offsets; the text is cut to the length first.
 2. The mention index finds names on the raw text; offsets carry them over to pieces.
 3. A policy orders the facts of each mention; the first `max_facts` become branches, as long as
-   the whole branch fits into the length and into the budget of the sentence.
+   the whole branch fits into the length and into the budgets of the sentence.
 So text goes before branches, a branch is never split, and no special token is ever dropped. The
 same text, graph and policy give the same tree in every process. An empty graph gives plain BERT.
 """
@@ -11,9 +11,10 @@ same text, graph and policy give the same tree in every process. An empty graph 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
-from graphs import Fact, Mention, MentionIndex, TripleStore
-from graphs.selection import First, Policy, first_kept
+from graphs import Fact, MentionIndex, TripleStore
+from graphs.selection import Policy, first_kept, make
 from kbert.errors import DataError
 from kbert.tokenizer import Encoding, Tokenizer
 from kbert.tree import NOWHERE, Anchor, SentenceTree, Trunk
@@ -35,27 +36,37 @@ class Injector:
         policy: Policy | None = None,
         index: MentionIndex | None = None,
         relation_text: bool = True,
+        max_fact_share: float = 1.0,
+        repeat_mentions: bool = True,
     ) -> None:
         """Bind a graph and a tokeniser.
 
         `max_facts` is the budget of a mention (K-BERT: 2), `max_branches` that of a sentence
-        (None: as many as fit), `max_length` counts all tokens of the flattened tree. `policy`
-        (default: order of the source) orders facts, `index` (default: of the entities that the
-        policy leaves a fact) finds mentions. With `relation_text=False` a branch reads only the
-        tail, as K-BERT does in its tagging script.
+        (None: as many as fit), `max_length` counts all tokens of the flattened tree, and of these
+        `max_fact_share` (0 to 1) may be branches. `policy` (default: order of the source) orders
+        facts, `index` (default: of the entities that the policy leaves a fact) finds mentions.
+        With `relation_text=False` a branch reads only the tail, as K-BERT does in its tagging
+        script; without `repeat_mentions` an entity gets facts where it is named first, in a text
+        or pair, and not again.
         """
         if max_length < 5:
             raise ValueError(f"max_length must be at least 5, was {max_length}")
         if max_facts < 0 or (max_branches is not None and max_branches < 0):
             raise ValueError("max_facts and max_branches must not be negative")
+        if not 0 <= max_fact_share <= 1:
+            raise ValueError(f"max_fact_share must be between 0 and 1, was {max_fact_share}")
         self.tokenizer = tokenizer
         self.max_facts = max_facts
         self.max_length = max_length
         self.max_branches = max_length if max_branches is None else max_branches
         self.relation_text = relation_text
-        self._policy = First(store) if policy is None else policy
+        self.max_fact_share = max_fact_share
+        self.repeat_mentions = repeat_mentions
+        self._store = store
+        self._policy = make("first", store) if policy is None else policy
         if index is None:
-            index = MentionIndex(store if policy is None else policy.heads())
+            everyone = policy is None and not store.named
+            index = MentionIndex(store, only=None if everyone else self._policy.heads())
         self._index = index
         self._known: dict[str, list[tuple[Fact, list[int]]]] = {}
 
@@ -77,7 +88,9 @@ class Injector:
             anchors = self._anchors(text, first, kept_pair[0], shift=1)
             anchors += self._anchors(pair, second, kept_pair[1], shift=kept_pair[0] + 2)
             cut = len(first.ids) + len(second.ids) - sum(kept_pair)
-        anchors, omitted = self._fit(anchors, room=self.max_length - len(trunk.token_ids))
+        if not self.repeat_mentions:
+            anchors = _first_of_each(anchors)
+        anchors, omitted = self._fit(anchors, room=self._room(len(trunk.token_ids)))
         return SentenceTree.build(trunk, anchors, text=text, pair=pair, cut=cut, omitted=omitted)
 
     def _encode(self, text: str) -> Encoding:
@@ -115,27 +128,43 @@ class Injector:
                 break
             # A piece that reaches over two mentions belongs to the left one; a mention that is
             # left without a piece of its own (or whose characters have none) carries no facts.
-            facts = self._facts(mention) if token > start else []
+            facts = self._facts(mention.entity, text=text) if token > start else []
             if facts:
                 anchors.append(Anchor(mention.entity, start + shift, token + shift, facts))
         return anchors
 
-    def _facts(self, mention: Mention) -> list[tuple[Fact, list[int]]]:
-        facts = self._known.get(mention.entity)
+    def _facts(self, entity: str, *, text: str) -> list[tuple[Fact, list[int]]]:
+        if self._policy.contextual:
+            return self._chosen(entity, text=text)
+        facts = self._known.get(entity)
         if facts is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            facts = self._known[mention.entity] = first_kept(
-                self._branch, mention.entity, policy=self._policy, limit=self.max_facts
-            )
+            facts = self._known[entity] = self._chosen(entity, text="")
         return facts
 
+    def _chosen(self, entity: str, *, text: str) -> list[tuple[Fact, list[int]]]:
+        return first_kept(
+            self._branch, entity, policy=self._policy, limit=self.max_facts, text=text
+        )
+
     def _branch(self, fact: Fact) -> tuple[Fact, list[int]] | None:
-        """Return a fact with its ids; None for one without any piece, which takes no budget."""
-        ids = self.tokenizer.encode(fact.tail).ids
+        """Return a fact in words with its ids; None for one without any, which takes no budget."""
+        said = self._store.readable(fact) if self._store.named else fact
+        if said is None:
+            return None
+        ids = self.tokenizer.encode(said.tail).ids
         if self.relation_text:
-            ids = self.tokenizer.encode(fact.relation).ids + ids
-        return (fact, ids) if ids else None
+            ids = self.tokenizer.encode(said.relation).ids + ids
+        return (said, ids) if ids else None
+
+    def _room(self, length: int) -> int:
+        """Return how many tokens the branches of a trunk of this length may have in all."""
+        room = self.max_length - length
+        if self.max_fact_share == 1:
+            return room
+        share = Fraction(str(self.max_fact_share))  # the number as written: 0.3 is no double
+        return min(room, int(share * length / (1 - share)))
 
     def _fit(self, anchors: Sequence[Anchor], *, room: int) -> tuple[list[Anchor], int]:
         """Keep, in order, every whole branch that fits into the room and the sentence's budget."""
@@ -154,6 +183,14 @@ class Injector:
             if facts:
                 kept_anchors.append(anchor._replace(facts=facts))
         return kept_anchors, count - kept
+
+
+def _first_of_each(anchors: Sequence[Anchor]) -> list[Anchor]:
+    """Return the first anchor of each entity."""
+    first: dict[str, Anchor] = {}
+    for anchor in anchors:
+        first.setdefault(anchor.entity, anchor)
+    return list(first.values())
 
 
 def share(first: int, second: int, *, room: int) -> tuple[int, int]:

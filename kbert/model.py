@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-import graphs
 from graphs import Triple, TripleStore
-from graphs.catalog import CATALOG
-from graphs.errors import GraphError
 from kbert import metrics
 from kbert.batch import Batch, plan_batches
 from kbert.errors import DataError, RunError
 from kbert.examples import join_words, split_words
-from kbert.run import RunRecord, make_injector
+from kbert.knowledge import load_recorded, make_injector
+from kbert.run import RunRecord
 from kbert.tasks import Tagging, Task, align, make_task
 from kbert.tokenizer import Tokenizer
 
@@ -218,7 +216,7 @@ def load(
 
     folder = Path(run)
     record = RunRecord.read(folder)
-    store = _load_graph(record, kg=kg, folder=folder, announce=announce)
+    store = load_recorded(record, kg=kg, folder=folder, announce=announce)
     if not allow_other_graph and store.fingerprint != record.graph.fingerprint:
         raise RunError(
             f"{folder}: the run was trained with the graph {record.graph.name} of"
@@ -233,34 +231,6 @@ def load(
     load_weights(network, folder)
     inject = make_injector(record.settings, store, tokenizer)
     return Model(network.to(device), inject=inject, task=task, kind=record.task, unit=record.unit)
-
-
-def _load_graph(
-    record: RunRecord,
-    *,
-    kg: str | TripleStore | None,
-    folder: Path,
-    announce: Callable[[str], None] | None,
-) -> TripleStore:
-    on_error = record.settings.kg_on_error
-    source = _recorded(record) if kg is None else kg
-    if isinstance(source, TripleStore):
-        return source
-    try:
-        return graphs.load(source, on_error=on_error, announce=announce)
-    except GraphError as error:
-        if kg is not None:
-            raise
-        hint = "say where it is with --kg, or kg=…"
-        raise RunError(f"{folder}: the graph it was trained with: {error} ({hint})") from None
-
-
-def _recorded(record: RunRecord) -> str:
-    """Name the graph of a run, wherever we are now; the fingerprint is checked later."""
-    if record.graph.name in CATALOG:  # for cn_dbpedia the packaged sample may have stood
-        return record.graph.name
-    given = record.settings.kg
-    return record.graph.path if record.graph.path and not Path(given).exists() else given
 
 
 def _facts(tree: SentenceTree) -> Iterator[Triple]:

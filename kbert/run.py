@@ -21,12 +21,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from graphs import MentionIndex, TripleStore, selection
+from graphs import TripleStore
 from kbert.columns import Task
 from kbert.errors import RunError, SettingsError
-from kbert.inject import Injector
 from kbert.settings import TrainSettings
-from kbert.tokenizer import Tokenizer
 
 FORMAT: Final = 1
 _PARTIAL: Final = "KBERT_PARTIAL"  # tells the processes that a run starts where it writes
@@ -34,7 +32,7 @@ _PARTIAL: Final = "KBERT_PARTIAL"  # tells the processes that a run starts where
 
 @dataclass(frozen=True, slots=True)
 class GraphRecord:
-    """Which graph a run was trained with; `path` is where its file was, empty if it has none."""
+    """Which graph a run was trained with; `path` is where it was, empty if it is of no place."""
 
     name: str
     fingerprint: str
@@ -44,8 +42,8 @@ class GraphRecord:
     @classmethod
     def of(cls, store: TripleStore) -> GraphRecord:
         """Record a store."""
-        file = Path(store.name)
-        path = str(file.resolve()) if file.is_file() else ""
+        place = Path(store.name) if store.path is None else store.path
+        path = str(place.resolve()) if place.exists() else ""
         return cls(store.name, store.fingerprint, len(store), path)
 
 
@@ -111,37 +109,6 @@ class RunRecord:
         named = bool(self.labels) and all(isinstance(label, str) for label in self.labels)
         known = self.unit in ("word", "character") and isinstance(self.policy, str)
         return named and known and self.task == self.settings.task
-
-
-def make_policy(settings: TrainSettings, store: TripleStore) -> selection.Policy:
-    """Build the policy that settings describe. Raises `GraphError` for an unknown relation."""
-    return selection.make(
-        settings.selection, store, allow=settings.allow_relations, deny=settings.deny_relations
-    )
-
-
-def make_injector(settings: TrainSettings, store: TripleStore, tokenizer: Tokenizer) -> Injector:
-    """Build the injector that settings describe; training and prediction share it.
-
-    Raises `GraphError` for a relation that the graph does not have.
-    """
-    policy = make_policy(settings, store)
-    return Injector(
-        store,
-        tokenizer,
-        max_facts=settings.max_facts,
-        max_length=settings.max_length,
-        max_branches=settings.max_branches,
-        policy=policy,
-        index=MentionIndex(
-            policy.heads() if settings.allow_relations or settings.deny_relations else store,
-            min_length=settings.min_name_length,
-            stop_names=settings.stop_names,
-            case_fold=settings.fold_case,
-            nfkc=settings.nfkc,
-        ),
-        relation_text=settings.relation_text,
-    )
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:

@@ -29,7 +29,11 @@ class TrainSettings:
     kg: str = "none"
     max_facts: int = 2
     max_branches: int | None = None
-    selection: Literal["first", "rare"] = "first"
+    max_fact_share: float = 1.0
+    max_per_relation: int | None = None
+    repeat_mentions: bool = True
+    fact_dropout: float = 0.0
+    selection: Literal["first", "rare", "central", "similar"] = "first"
     allow_relations: tuple[str, ...] = ()
     deny_relations: tuple[str, ...] = ()
     relation_text: bool = True
@@ -37,6 +41,7 @@ class TrainSettings:
     stop_names: tuple[str, ...] = ()
     fold_case: bool = False
     nfkc: bool = False
+    kg_languages: tuple[str, ...] = ()
     kg_on_error: Literal["fail", "skip"] = "fail"
 
     data: str = "sample"
@@ -113,6 +118,9 @@ _POWER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")  # YAML 1.1 reads 2e-
 _RANGES: Mapping[str, tuple[float, float]] = {
     "max_facts": (0, 1000),
     "max_branches": (0, 10000),
+    "max_fact_share": (0.0, 1.0),
+    "max_per_relation": (1, 1000),
+    "fact_dropout": (0.0, 1.0),
     "min_name_length": (1, 1000),
     "max_length": (8, 100_000),
     "layers": (1, 1000),

@@ -19,6 +19,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, TQDMProgressBar
 
 from kbert import console, plans
+from kbert.dropout import thinned
 from kbert.errors import SettingsError
 from kbert.guest import as_guest, quiet
 from kbert.module import FineTuning
@@ -120,9 +121,9 @@ class Loop:
         return sum(len(self.plan(sizes, epoch)) for epoch in range(self.settings.epochs))
 
     def padding_share(self, encoded: Sequence[Encoded]) -> float:
-        """Say which share of an epoch's token slots is padding (of this process), 0 to 1."""
-        sizes = plans.lengths(encoded)
-        return plans.padding_share(sizes, self.plan(sizes, epoch=0))
+        """Say which share of the first epoch's token slots is padding (of this process), 0 to 1."""
+        plan = self.plan(plans.lengths(encoded), epoch=0)
+        return plans.padding_share(plans.lengths(self.thinned(encoded, epoch=0)), plan)
 
     def evaluation_padding_share(self, encoded: Sequence[Encoded]) -> float:
         """Say which share of an evaluation's token slots is padding (of this process), 0 to 1."""
@@ -155,6 +156,11 @@ class Loop:
             share=self._share,
         )
 
+    def thinned(self, encoded: Sequence[Encoded], epoch: int) -> Sequence[Encoded]:
+        """Return the training examples as an epoch (from 0) reads them: see `kbert.dropout`."""
+        rate, seed = self.settings.fact_dropout, self.settings.seed
+        return thinned(encoded, rate=rate, seed=seed, epoch=epoch)
+
     def _evaluation_plan(self, sizes: Sequence[int]) -> Plan:
         return plans.evaluation_plan(
             sizes, max_tokens=self.settings.batch_tokens, share=self._share
@@ -184,8 +190,9 @@ class _Data(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[LabelledBatch]:
         assert self.trainer is not None
-        plan = self._loop.plan(self._sizes, self.trainer.current_epoch)
-        return self._loop.training(self._train, plan)
+        epoch = self.trainer.current_epoch
+        plan = self._loop.plan(self._sizes, epoch)
+        return self._loop.training(self._loop.thinned(self._train, epoch), plan)
 
     def val_dataloader(self) -> Any:
         return self._loop.evaluation(self._dev) if self._dev else []

@@ -158,7 +158,7 @@ def test_no_more_facts_are_chosen_than_a_budget_needs(
     asked: list[int | None] = []
 
     class Listening(First):
-        def facts(self, entity: str, *, limit: int | None = None) -> Sequence[Fact]:
+        def facts(self, entity: str, *, limit: int | None = None, text: str = "") -> Sequence[Fact]:
             asked.append(limit)
             return super().facts(entity, limit=limit)
 
@@ -187,7 +187,13 @@ def test_an_empty_text_is_refused(
         Injector(tiny_store, tiny_tokenizer)(text, pair)
 
 
-@pytest.mark.parametrize("wrong", [{"max_length": 4}, {"max_facts": -1}, {"max_branches": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"max_length": 4}, {"max_facts": -1}, {"max_branches": -1}),
+        *({"max_fact_share": -0.1}, {"max_fact_share": 1.1}),
+    ],
+)
 def test_impossible_budgets_are_refused(
     wrong: dict[str, Any], tiny_store: TripleStore, tiny_tokenizer: Tokenizer
 ) -> None:

@@ -13,12 +13,11 @@ import pytest
 
 from graphs import TripleStore
 from kbert.errors import RunError
+from kbert.knowledge import make_injector, make_policy
 from kbert.run import (
     GraphRecord,
     RunRecord,
     check_output,
-    make_injector,
-    make_policy,
     new_run,
     unfinished,
     write_json,
@@ -42,6 +41,17 @@ def test_a_record_reads_back_equal(tmp_path: Path) -> None:
     assert RunRecord.read(tmp_path) == RECORD
     assert "B-地点" in (tmp_path / "run.json").read_text(encoding="utf-8")
     assert "kg: g.spo" in (tmp_path / "config.yaml").read_text(encoding="utf-8")
+
+
+def test_a_run_from_before_a_setting_was_there_has_its_default(tmp_path: Path) -> None:
+    RECORD.write(tmp_path)
+    file = tmp_path / "run.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    new = ("max_fact_share", "max_per_relation", "repeat_mentions", "fact_dropout", "kg_languages")
+    for name in new:
+        del content["settings"][name]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert RunRecord.read(tmp_path) == RECORD
 
 
 def test_the_graph_is_recorded_by_its_content(tiny_store: TripleStore) -> None:
@@ -239,6 +249,9 @@ def test_what_json_cannot_say_is_not_written(tmp_path: Path, number: float) -> N
 def test_the_policy_is_what_the_settings_describe(tiny_store: TripleStore) -> None:
     settings = TrainSettings(selection="rare", deny_relations=("是", "位于"))
     assert make_policy(settings, tiny_store).describe() == "rare deny=['位于', '是']"
+    for name, text in (("central", "central"), ("similar", "first similar=256")):
+        settings = TrainSettings(selection=name, max_per_relation=3)  # type: ignore[arg-type]
+        assert make_policy(settings, tiny_store).describe() == f"{text} per_relation=3"
 
 
 def test_the_injector_is_what_the_settings_describe(
@@ -256,6 +269,11 @@ def test_the_injector_is_what_the_settings_describe(
     assert facts(allow_relations=("位于", "首都")) == [shanghai[1], beijing[0]]
     assert facts(deny_relations=("是",)) == [shanghai[1], ("上海", "简称"), beijing[0]]
     assert facts(selection="rare", max_facts=1)[1] == beijing[0]
+    assert facts(selection="central") == [("上海", "是"), ("上海", "位于"), *beijing]
+    assert facts("我爱上海，简称沪", selection="similar", max_facts=1) == [("上海", "简称")]
+    assert facts("上海，上海", repeat_mentions=False) == facts("上海")
+    assert facts(max_fact_share=0.0) == []
+    assert facts("上海", max_fact_share=0.5) == shanghai[:1]
     assert facts(min_name_length=3) == []
     assert facts(max_length=9) == []
     with_relation = make_injector(TrainSettings(), tiny_store, tiny_tokenizer)("北京")
@@ -263,3 +281,29 @@ def test_the_injector_is_what_the_settings_describe(
         "北京"
     )
     assert len(with_relation) - len(tail_alone) == len("首都是")
+
+
+def test_at_most_so_many_facts_of_a_relation(tiny_tokenizer: Tokenizer) -> None:
+    tails = ("城市", "京", "首都")
+    store = TripleStore.from_triples(
+        [*(("北京", "是", tail) for tail in tails), ("北京", "位于", "中国")]
+    )
+    for most, expected in ((None, ["城市", "京"]), (1, ["城市", "中国"]), (2, ["城市", "京"])):
+        settings = TrainSettings(max_per_relation=most)
+        (node,) = make_injector(settings, store, tiny_tokenizer)("北京").nodes
+        assert [branch.fact.tail for branch in node.branches] == expected
+
+
+def test_of_a_graph_with_names_those_are_found_that_have_something_to_say(
+    tiny_tokenizer: Tokenizer,
+) -> None:
+    store = TripleStore.from_triples(
+        [("q1", "是", "q2"), ("q3", "是", "_:x"), ("q4", "位于", "q2")],
+        names={"q1": ["苹果"], "q2": ["水果"], "q3": ["苹果手机"], "q4": ["苹果手"]},
+    )
+    for settings, entity in (
+        (TrainSettings(), "q4"),
+        (TrainSettings(deny_relations=("位于",)), "q1"),
+    ):
+        tree = make_injector(settings, store, tiny_tokenizer)("苹果手机")
+        assert [(n.entity, n.branches[0].fact.tail) for n in tree.nodes] == [(entity, "水果")]

@@ -310,6 +310,54 @@ def test_weights_that_are_no_numbers_stop_the_training(
     assert made.saved == []
 
 
+def test_facts_are_left_out_in_training_alone(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    Staged.stage = iter([0.5] * 5)
+    read: dict[str, list[int]] = {"training_step": [], "validation_step": []}
+
+    def watch(name: str) -> None:
+        step = getattr(FineTuning, name)
+
+        def watched(self: FineTuning, batch: Any, index: int) -> Any:
+            read[name].append(int(batch.inputs.lengths.sum()))
+            return step(self, batch, index)
+
+        monkeypatch.setattr(FineTuning, name, watched)
+
+    for name in read:
+        watch(name)
+    made = scene(epochs=4, fact_dropout=0.5)
+    full = sum(example.array.shape[1] for example in made.encoded)
+    bare = sum(int(example.array[5].sum()) for example in made.encoded)
+    made.loop.evaluate(made.fit(), made.encoded)
+    per_epoch = len(read["training_step"]) // 4
+    sums = [sum(read["training_step"][e * per_epoch : (e + 1) * per_epoch]) for e in range(4)]
+    assert len(set(sums)) > 2 and all(bare <= total <= full for total in sums)
+    assert sum(read["validation_step"]) == 4 * full
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_dropout_of_facts_is_repeatable(scene: Any, workers: int) -> None:
+    def weights(**settings: Any) -> list[torch.Tensor]:
+        made = scene(epochs=2, **settings)
+        torch.manual_seed(1)
+        made.fit(dev=False)
+        return list(made.network.state_dict().values())
+
+    first, again = weights(fact_dropout=0.5), weights(fact_dropout=0.5, workers=workers)
+    assert all(map(torch.equal, first, again))
+    assert not all(map(torch.equal, first, weights()))
+
+
+def test_padding_is_counted_after_facts_were_left_out(scene: Any) -> None:
+    made = scene(fact_dropout=1.0, batch_tokens=10_000)
+    (plan,) = made.loop.plan(lengths(made.encoded), 0)
+    bare = [int(example.array[5].sum()) for example in made.encoded]
+    expected = 1 - sum(bare) / (len(plan) * max(bare))
+    assert made.loop.padding_share(made.encoded) == pytest.approx(expected)
+    whole = 1 - sum(lengths(made.encoded)) / (len(plan) * max(lengths(made.encoded)))
+    assert made.loop.evaluation_padding_share(made.encoded) == pytest.approx(whole)
+
+
 def test_lightning_leaves_no_trace(scene: Any, tmp_path: Path) -> None:
     Staged.stage = iter([0.5, 0.5])
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
