@@ -6,8 +6,8 @@ a file (`readers`) into a `TripleStore`, or into a folder that is mapped (`compi
 come first; `load` opens a named graph, a file or a compiled folder.
 """
 
-from graphs.building import compile
 from graphs.catalog import load
+from graphs.compiled.building import compile
 from graphs.errors import GraphError, GraphNotFound, ParseError, UnknownFormat, UnknownGraph
 from graphs.mentions import Mention, MentionIndex
 from graphs.readers import ReadReport, read_triples

@@ -17,8 +17,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from types import MappingProxyType
 
+from graphs.compiled.folder import is_compiled
 from graphs.errors import GraphError, GraphNotFound, UnknownGraph, suggestion
-from graphs.folder import is_compiled
 from graphs.readers import SUFFIXES, OnError, ReadReport
 from graphs.store import TripleStore
 

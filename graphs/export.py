@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import BinaryIO, Final, Literal, cast, get_args
 
 from graphs.errors import GraphError, UnknownFormat, suggestion
-from graphs.graphml import check_graphml, graphml_lines
-from graphs.ntriples import format_triple
 from graphs.replacing import replacing
 from graphs.store import TripleStore
-from graphs.turtle_writer import turtle_lines
+from graphs.syntax.graphml import check_graphml, graphml_lines
+from graphs.syntax.ntriples import format_triple
+from graphs.syntax.turtle_writer import turtle_lines
 
 Format = Literal["nt", "nq", "ttl", "tsv", "graphml", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)

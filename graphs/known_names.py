@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from graphs.compiled.folder import Folder
+from graphs.compiled.sealing import FolderWriter
 from graphs.content import Content
-from graphs.folder import Folder
 from graphs.name_trie import Bearer, NameTrie, Reach
 from graphs.names import Groups, Names
 from graphs.normal import NormalForm
-from graphs.sealing import FolderWriter
 from graphs.strings import MemoryStrings, Strings
 
 MIN_LENGTH = 2

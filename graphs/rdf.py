@@ -1,7 +1,7 @@
 """Read Turtle, TriG, N3, RDF/XML and JSON-LD; the one door to rdflib.
 
-Turtle, TriG and the Turtle part of N3 are read by `graphs.turtle`, or by pyoxigraph where it is
-installed: the same triples in the same order, in half the time. RDF/XML and JSON-LD are read by
+Turtle, TriG and the Turtle part of N3 are read by `graphs.syntax.turtle`, or by pyoxigraph where it
+is installed: the same triples in the same order, in half the time. RDF/XML and JSON-LD are read by
 rdflib, held back from what it would do by itself: fetch contexts, expand entities, resolve IRIs
 against this machine's folders, change the spelling of numbers, name blank nodes at random.
 """
@@ -16,14 +16,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NoReturn
 
-from graphs import oxigraph, terms
+from graphs import terms
 from graphs.errors import GraphError, UnknownFormat
-from graphs.guard import MAX_JSON, MAX_TURTLE, load_json, read_text
-from graphs.rdfxml import XmlEvents, feed
+from graphs.syntax import oxigraph
+from graphs.syntax.guard import MAX_JSON, MAX_TURTLE, load_json, read_text
+from graphs.syntax.rdfxml import XmlEvents, feed
+from graphs.syntax.turtle import Row, read_turtle
+from graphs.syntax.turtle_terms import MAX_DEPTH, MAX_LITERAL
+from graphs.syntax.turtle_tokens import is_deep
 from graphs.terms import SCHEME, from_rdf, is_iri, literal
-from graphs.turtle import Row, read_turtle
-from graphs.turtle_terms import MAX_DEPTH, MAX_LITERAL
-from graphs.turtle_tokens import is_deep
 
 if TYPE_CHECKING:
     from graphs.readers import ReadReport

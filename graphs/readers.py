@@ -1,8 +1,8 @@
 """Read triples from files of every format, and from published folders: strict, streaming, verbatim.
 
 The suffix names the format, and `.gz` or `.zst` after it how the file is compressed: text
-(`.spo`, `.tsv`, `.csv`; see `graphs.delimited`), N-Triples and N-Quads (`.nt`, `.nq`), and what
-`graphs.rdf` reads as a whole (`.ttl`, `.trig`, `.n3`, `.rdf`, `.owl`, `.xml`, `.jsonld`).
+(`.spo`, `.tsv`, `.csv`; see `graphs.syntax.delimited`), N-Triples and N-Quads (`.nt`, `.nq`), and
+what `graphs.rdf` reads as a whole (`.ttl`, `.trig`, `.n3`, `.rdf`, `.owl`, `.xml`, `.jsonld`).
 
 A file of lines is bytes, cut at line feeds only (U+2028, a bare carriage return or a form feed
 inside a line stays; in N-Triples and N-Quads a carriage return ends a line too), decoded as strict
@@ -21,10 +21,8 @@ from operator import length_hint
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from graphs.delimited import block_triples, line_triple, make_triples
 from graphs.errors import GraphError, ParseError, UnknownFormat
 from graphs.folders import find_graph_files
-from graphs.ntriples import parse_line, parse_lines, parse_quad
 from graphs.opening import (
     COMPRESSIONS,
     MAX_LINE,
@@ -35,6 +33,8 @@ from graphs.opening import (
     open_bytes,
     split_lines,
 )
+from graphs.syntax.delimited import block_triples, line_triple, make_triples
+from graphs.syntax.ntriples import parse_line, parse_lines, parse_quad
 from graphs.triple import Triple
 
 OnError = Literal["fail", "skip"]

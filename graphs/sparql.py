@@ -14,8 +14,8 @@ from typing import IO
 
 from graphs.errors import GraphError, ParseError
 from graphs.fetching import fetch
-from graphs.ntriples import parse_line
 from graphs.opening import MAX_LINE, line_text
+from graphs.syntax.ntriples import parse_line
 from graphs.terms import is_blank
 from graphs.triple import Triple, is_text
 

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs import compiled, content, folders
+from graphs import content, folders
+from graphs.compiled import mapping
+from graphs.compiled.folder import Folder, is_compiled
 from graphs.content import Content, Source
 from graphs.errors import GraphError
-from graphs.folder import Folder, is_compiled
 from graphs.names import is_naming, preference
 from graphs.readers import OnError, ReadReport, is_rdf, read_triples
 from graphs.strings import Chosen
@@ -85,7 +86,7 @@ class TripleStore:
                     f"{path}: was built with the languages {known}; build it with"
                     f" --language {' '.join(languages)}, or ask for no languages"
                 )
-            return cls(compiled.read(folder, name=name or str(path)), folder=folder)
+            return cls(mapping.read(folder, name=name or str(path)), folder=folder)
         report = ReadReport() if report is None else report
         is_folder = Path(path).is_dir()
         found = content.from_triples(
@@ -385,4 +386,4 @@ def _bounded(stop: int, *, start: int, limit: int | None) -> int:
 
 def _reopen(path: Path, seal: str, name: str) -> TripleStore:
     folder = Folder.open(path, seal=seal)
-    return TripleStore(compiled.read(folder, name=name), folder=folder)
+    return TripleStore(mapping.read(folder, name=name), folder=folder)

@@ -36,7 +36,7 @@ DOORS = {
     "networkx": ("graphs/networks.py",),
     "pandas": (),
     "pyarrow": ("graphs/export.py", "kbert/tables.py"),
-    "pyoxigraph": ("graphs/oxigraph.py",),
+    "pyoxigraph": ("graphs/syntax/oxigraph.py",),
     "pytorch_lightning": ("kbert/module.py", "kbert/trainer.py"),
     "rdflib": ("graphs/rdf.py",),
     "safetensors": ("kbert/nn/",),
@@ -44,7 +44,7 @@ DOORS = {
     "sklearn": ("graphs/similar.py", "kbert/metrics.py"),
     "tokenizers": ("kbert/tokenizer.py", "kbert/vocabulary.py"),
     "transformers": (),
-    "xxhash": ("graphs/folder.py", "graphs/interning.py", "graphs/strings.py"),
+    "xxhash": ("graphs/compiled/folder.py", "graphs/interning.py", "graphs/strings.py"),
     "zstandard": ("graphs/decompression.py",),
 }
 CODE_RUNNERS = {

@@ -15,7 +15,7 @@ from graphs.commands import console
 from graphs.commands.graph import add_language, add_on_error
 
 if TYPE_CHECKING:
-    from graphs.compiler import Progress
+    from graphs.compiled.compiler import Progress
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -47,8 +47,8 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Compile, then say what came of it."""
-    from graphs.building import compile
     from graphs.commands.info import render
+    from graphs.compiled.building import compile
     from graphs.normal import NormalForm
     from graphs.summary import summarise
 

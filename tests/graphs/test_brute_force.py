@@ -13,8 +13,8 @@ import pytest
 import graphs
 from graphs import MentionIndex, TripleStore
 from graphs.normal import NormalForm
-from graphs.ntriples import format_triple
 from graphs.readers import read_triples
+from graphs.syntax.ntriples import format_triple
 from tests.graphs.brute_graph import NAMING, NODES, PLAIN, RELATIONS, BruteGraph, check
 from tests.graphs.brute_mentions import BruteLinker
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from graphs import GraphError, TripleStore, UnknownFormat, read_triples
 from graphs.export import FORMATS, Format, check, export, format_of, write
+from graphs.syntax.turtle_writer import PREFIXES
 from graphs.terms import literal
-from graphs.turtle_writer import PREFIXES
 
 IRI = "http://example.org/"
 LABEL = "http://www.w3.org/2000/01/rdf-schema#label"

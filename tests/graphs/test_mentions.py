@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import graphs
 from graphs import GraphError, Mention, MentionIndex, TripleStore
 from graphs.normal import NormalForm
-from graphs.ntriples import format_triple
+from graphs.syntax.ntriples import format_triple
 from graphs.terms import literal
 from tests.graphs.brute_graph import ALT_LABEL as ALIAS
 from tests.graphs.brute_graph import RDFS_LABEL as LABEL

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from rdflib.compare import isomorphic
 
 from graphs.errors import GraphError, UnknownFormat
-from graphs.iri import resolve
 from graphs.rdf import Engine, read_rdf
 from graphs.readers import ReadReport
+from graphs.syntax.iri import resolve
 from graphs.terms import is_blank, is_iri, parse_literal
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -280,7 +280,7 @@ def test_engines_accept_and_refuse_the_same(pieces: list[str], suffix: str) -> N
 
 
 def test_without_pyoxigraph_the_own_reader_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphs.oxigraph.is_installed", lambda: False)
+    monkeypatch.setattr("graphs.syntax.oxigraph.is_installed", lambda: False)
     assert read(HEAD + "e:a e:b e:c .") == [("http://e/a", "http://e/b", "http://e/c")]
     with pytest.raises(GraphError, match="pip install pyoxigraph"):
         read(HEAD, engine="pyoxigraph")
@@ -428,7 +428,7 @@ def load(data_dir: Path) -> Callable[[str], list[Parts]]:
 def test_schema_org_is_the_same_in_every_format(
     load: Callable[[str], list[Parts]], data_dir: Path
 ) -> None:
-    from graphs.ntriples import parse_line
+    from graphs.syntax.ntriples import parse_line
 
     name = "schemaorg-30.0/schemaorg-current-https"
     lines = (data_dir / "rdf" / f"{name}.nt").read_text(encoding="utf-8").splitlines()

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from graphs import guard, turtle_terms
 from graphs.errors import GraphError
 from graphs.rdf import SUFFIXES, Engine, read_rdf
+from graphs.syntax import guard, turtle_terms
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 HEAD = b"@prefix e: <http://e/> .\n"
@@ -118,7 +118,7 @@ def test_a_context_elsewhere_is_refused_with_its_line(data: object) -> None:
 def test_rdflib_is_kept_from_fetching_where_the_check_would_miss_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("graphs.guard._faults", lambda _: ())
+    monkeypatch.setattr("graphs.syntax.guard._faults", lambda _: ())
     assert "nothing is fetched" in refusal(b'{"@context": "http://127.0.0.1:9/c"}', ".jsonld")
     assert "nothing is fetched" in refusal(b'{"@context": {"@import": "/secret"}}', ".jsonld")
 

@@ -13,10 +13,10 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graphs.delimited import block_triples, line_triple
 from graphs.errors import GraphError, ParseError, UnknownFormat
 from graphs.opening import MAX_LINE, line_text
 from graphs.readers import RDF_SUFFIXES, SUFFIXES, ReadReport, is_rdf, read_triples
+from graphs.syntax.delimited import block_triples, line_triple
 from graphs.triple import Triple
 
 BEIJING = Triple("北京", "首都", "中国")
@@ -262,7 +262,7 @@ def small(*, piece: int, longest: int) -> Iterator[None]:
     with (
         mock.patch("graphs.opening.PIECE", piece),
         mock.patch("graphs.opening.MAX_LINE", longest),
-        mock.patch("graphs.delimited.MAX_LINE", longest),
+        mock.patch("graphs.syntax.delimited.MAX_LINE", longest),
         mock.patch("graphs.readers.MAX_LINE", longest),
     ):
         yield

@@ -13,7 +13,7 @@ import pytest
 
 from graphs import TripleStore, read_triples
 from graphs.commands import build
-from graphs.compiler import Progress
+from graphs.compiled.compiler import Progress
 
 LABEL = "http://www.w3.org/2000/01/rdf-schema#label"
 Run = Callable[..., Any]

@@ -18,9 +18,9 @@ from xml.sax.handler import (
 )
 
 from graphs.errors import ParseError
-from graphs.iri import resolve
+from graphs.syntax.iri import resolve
+from graphs.syntax.turtle_terms import MAX_DEPTH, MAX_LITERAL
 from graphs.terms import Literal, is_iri
-from graphs.turtle_terms import MAX_DEPTH, MAX_LITERAL
 
 # Markup within a literal is put together piece by piece, in a time that grows with its square.
 MAX_MARKUP = 1 << 16

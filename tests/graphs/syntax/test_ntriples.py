@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphs.ntriples import format_quad, format_triple, parse_line, parse_lines, parse_quad
-from tests.graphs.ntriples_cases import (
+from graphs.syntax.ntriples import format_quad, format_triple, parse_line, parse_lines, parse_quad
+from tests.graphs.syntax.ntriples_cases import (
     TAILS,
     WRONG,
     blanks,

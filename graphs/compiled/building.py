@@ -1,9 +1,9 @@
 """Compile a graph: read sources once, in bounded memory, and leave a folder to be mapped.
 
 All is written to a scratch folder beside the target and takes its place at the end, whole: a new
-folder by one rename, a new graph in an old folder by replacing the manifest (see `graphs.sealing`).
-Meanwhile one process holds a lock; another one that wants to build there waits, and takes what the
-first has built if that is the graph it wants.
+folder by one rename, a new graph in an old folder by replacing the manifest (see
+`graphs.compiled.sealing`). Meanwhile one process holds a lock; another one that wants to build
+there waits, and takes what the first has built if that is the graph it wants.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
-from graphs.compiler import Compiler, Plan, Progress
+from graphs.compiled.compiler import Compiler, Plan, Progress
+from graphs.compiled.folder import Folder, Version, is_compiled, read_manifest
+from graphs.compiled.intake import sha256, source_file
+from graphs.compiled.locking import locked
+from graphs.compiled.sealing import put
 from graphs.errors import GraphError
-from graphs.folder import Folder, Version, is_compiled, read_manifest
-from graphs.intake import sha256, source_file
-from graphs.locking import locked
 from graphs.names import preference
 from graphs.normal import NormalForm
 from graphs.readers import OnError
-from graphs.sealing import put
 from graphs.store import TripleStore
 
 _MAX_SOURCES = (1 << 16) - 1

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from graphs.errors import ParseError
-from graphs.iri import resolve
+from graphs.syntax.iri import resolve
+from graphs.syntax.turtle_tokens import BadToken, Kind, Token, next_token
 from graphs.terms import SCHEME, from_rdf, is_iri, literal, unescape
-from graphs.turtle_tokens import BadToken, Kind, Token, next_token
 
 MAX_DEPTH = 128
 MAX_LITERAL = 1 << 20

@@ -1,4 +1,4 @@
-"""Write the folder of a compiled graph (see `graphs.folder`), and put it in its place.
+"""Write the folder of a compiled graph (see `graphs.compiled.folder`), and put it in its place.
 
 Everything is written beside its place, synced, and moved there whole: a new folder by one rename, a
 new graph in an old folder by replacing its manifest, which names the data.
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs import manifest as manifests
-from graphs.folder import MANIFEST, checksum, data_folder, seal_of
-from graphs.manifest import FORMAT, VERSION
+from graphs.compiled import manifest as manifests
+from graphs.compiled.folder import MANIFEST, checksum, data_folder, seal_of
+from graphs.compiled.manifest import FORMAT, VERSION
 
 _ZEROS = 1 << 20
 

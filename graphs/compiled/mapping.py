@@ -1,17 +1,17 @@
 """Map the graph of a compiled folder: the arrays of `graphs.content`, without reading them.
 
-What stands in the folder, `graphs.building` writes: two string tables (`entities`, `relations`),
-the triples in source order (`rows`), by head (`facts`) and by tail (`incoming`), the entities with
-facts (`heads`); of a graph with names their table (`names`), whose they are, and the names of
-relations; with more than one source, which of them each triple comes from.
+What stands in the folder, `graphs.compiled.compiler` writes: two string tables (`entities`,
+`relations`), the triples in source order (`rows`), by head (`facts`) and by tail (`incoming`), the
+entities with facts (`heads`); of a graph with names their table (`names`), whose they are, and the
+names of relations; with more than one source, which of them each triple comes from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphs.compiled.folder import Folder
 from graphs.content import About, Content, Grouped, Source
-from graphs.folder import Folder
 from graphs.interning import heap_shapes
 from graphs.names import Groups, Names
 from graphs.strings import Heap, HeapStrings, MemoryStrings, Strings

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from graphs.errors import GraphError, ParseError
+from graphs.syntax.turtle_terms import MAX_DEPTH
 from graphs.terms import LANGUAGE
-from graphs.turtle_terms import MAX_DEPTH
 
 MAX_TURTLE = 256 << 20
 MAX_JSON = 64 << 20

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from graphs.ntriples import format_triple, parse_line, parse_lines, parse_quad
+from graphs.syntax.ntriples import format_triple, parse_line, parse_lines, parse_quad
 from graphs.terms import from_rdf, literal
-from tests.graphs.ntriples_cases import TAILS, line_of, quad_lines, triple_lines
+from tests.graphs.syntax.ntriples_cases import TAILS, line_of, quad_lines, triple_lines
 
 MUTANTS = ["", *"<>\"\\.:_-@^# \t'u0aé·{,;", "\0", "\x85", "_:", "^^", "@en", r"\u", r"\u0020", "."]
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from graphs.ntriples import format_triple
 from graphs.store import TripleStore
+from graphs.syntax.ntriples import format_triple
 
 PREFIXES: Final = {
     "dc": "http://purl.org/dc/elements/1.1/",

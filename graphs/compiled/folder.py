@@ -4,8 +4,8 @@
     data-CHECKSUM/       the files; named after the manifest's checksum
 
 Files are little-endian arrays without a header. The manifest names the data, so that whoever opens
-the folder while it is built anew (see `graphs.sealing`) sees the old graph or the new one. Opening
-compares every file with its checksum (XXH3, some 20 GB/s) before anything else looks at it.
+the folder while it is built anew (see `graphs.compiled.sealing`) sees the old graph or the new one.
+Opening compares every file with its checksum (XXH3, some 20 GB/s) before anything else looks at it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from graphs import manifest as manifests
+from graphs.compiled import manifest as manifests
 from graphs.errors import GraphError
 
 MANIFEST = "manifest.json"

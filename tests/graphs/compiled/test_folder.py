@@ -12,10 +12,10 @@ import pytest
 
 import graphs
 from graphs import GraphError, MentionIndex, TripleStore
-from graphs.folder import MANIFEST, Folder, seal_of
-from graphs.manifest import encode
+from graphs.compiled.folder import MANIFEST, Folder, seal_of
+from graphs.compiled.manifest import encode
+from graphs.compiled.sealing import FolderWriter
 from graphs.normal import NormalForm
-from graphs.sealing import FolderWriter
 
 LABEL = "<http://www.w3.org/2000/01/rdf-schema#label>"
 LINES = f"""<urn:a> {LABEL} "Aachen"@de .

@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs import folders, known_names, names, placing
+from graphs import folders, known_names, names
+from graphs.compiled import placing
+from graphs.compiled.intake import Taken, source_file, take_in
+from graphs.compiled.sealing import FolderWriter
 from graphs.content import About, Content, Grouped, Source, fingerprint, in_order
-from graphs.intake import Taken, source_file, take_in
 from graphs.interning import DiskInterner, DiskNumbers, heap_shapes
 from graphs.names import Graph, Names
 from graphs.normal import NormalForm
 from graphs.readers import OnError, is_rdf
-from graphs.sealing import FolderWriter
 from graphs.strings import Heap, HeapStrings, MemoryStrings
 
 

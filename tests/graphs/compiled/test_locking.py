@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from graphs import GraphError
-from graphs.locking import locked
+from graphs.compiled.locking import locked
 
 
 def silent() -> None:
@@ -82,7 +82,7 @@ def test_a_lock_that_went_away_with_its_holder_was_held(
 def test_a_killed_process_loses_its_lock(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     code = (
-        "import sys, time; from pathlib import Path; from graphs.locking import locked\n"
+        "import sys, time; from pathlib import Path; from graphs.compiled.locking import locked\n"
         "with locked(Path(sys.argv[1]), waiting=print):\n"
         "    sys.stdout.write('in\\n'); sys.stdout.flush(); time.sleep(60)"
     )

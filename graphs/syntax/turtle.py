@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from pathlib import Path
 
-from graphs.turtle_terms import MAX_DEPTH, Cursor
-from graphs.turtle_tokens import Kind
+from graphs.syntax.turtle_terms import MAX_DEPTH, Cursor
+from graphs.syntax.turtle_tokens import Kind
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _FIRST, _REST, _NIL, _TYPE = RDF + "first", RDF + "rest", RDF + "nil", RDF + "type"

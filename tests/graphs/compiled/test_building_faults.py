@@ -163,20 +163,20 @@ def test_one_that_was_built_between_looking_and_locking_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, target = save(tmp_path / "new.tsv", NEW), tmp_path / "c"
-    locked = graphs.building.locked
+    locked = graphs.compiled.building.locked
 
     def late(*arguments: Any, **named: Any) -> Any:
-        monkeypatch.setattr("graphs.building.locked", locked)
+        monkeypatch.setattr("graphs.compiled.building.locked", locked)
         graphs.compile([source], target)
         return locked(*arguments, **named)
 
     said: list[str] = []
-    monkeypatch.setattr("graphs.building.locked", late)
+    monkeypatch.setattr("graphs.compiled.building.locked", late)
     assert len(graphs.compile([source], target, announce=said.append)) == 2
     assert len(said) == 1 and "was built from the same sources meanwhile" in said[0]
     other = save(tmp_path / "old.tsv", OLD)
     (tmp_path / "d").mkdir()
-    monkeypatch.setattr("graphs.building.locked", late)
+    monkeypatch.setattr("graphs.compiled.building.locked", late)
     with pytest.raises(GraphError, match="is there already"):
         graphs.compile([other], tmp_path / "c")  # that is another graph
 
@@ -249,13 +249,13 @@ def test_a_graph_that_is_replaced_while_it_is_opened(
 ) -> None:
     """The manifest has been read, and then its data is gone."""
     source, other = save(tmp_path / "new.tsv", NEW), save(tmp_path / "old.tsv", OLD)
-    target, mapping = tmp_path / "c", graphs.folder._map
+    target, mapping = tmp_path / "c", graphs.compiled.folder._map
     graphs.compile([source], target)
 
     def late(*arguments: Any, **named: Any) -> Any:
-        monkeypatch.setattr("graphs.folder._map", mapping)
+        monkeypatch.setattr("graphs.compiled.folder._map", mapping)
         graphs.compile([other], target, overwrite=True)
         return mapping(*arguments, **named)
 
-    monkeypatch.setattr("graphs.folder._map", late)
+    monkeypatch.setattr("graphs.compiled.folder._map", late)
     assert list(TripleStore.open(target)) == OLD

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from graphs import placing
+from graphs.compiled import placing
+from graphs.compiled.placing import copy_kept, fill_groups, kept_rows
 from graphs.content import Grouped, first_of_equals, group, in_order
-from graphs.placing import copy_kept, fill_groups, kept_rows
 
 COUNT = 6
 number = st.integers(0, COUNT - 1)

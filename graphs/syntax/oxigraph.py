@@ -1,7 +1,7 @@
 """Read Turtle and TriG with pyoxigraph, which is optional: the same rows, in half the time.
 
-It reads what `graphs.turtle` reads and gives the rows of `graphs.turtle.read_turtle` in the same
-order under the same blank nodes, or it gives up: the two are tested against each other.
+It reads what `graphs.syntax.turtle` reads and gives the rows of its `read_turtle` in the same order
+under the same blank nodes, or it gives up: the two are tested against each other.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from importlib.util import find_spec
 
+from graphs.syntax.turtle import Row
+from graphs.syntax.turtle_terms import MAX_LITERAL
 from graphs.terms import SCHEME, from_rdf, is_iri, literal
-from graphs.turtle import Row
-from graphs.turtle_terms import MAX_LITERAL
 
 
 class Unread(Exception):

@@ -1,0 +1,1 @@
+"""Graphs compiled to a folder: building them in bounded memory, and mapping them."""
