@@ -18,12 +18,16 @@ from numpy.typing import NDArray
 
 from graphs.errors import GraphError
 from graphs.known_names import MIN_LENGTH, KnownNames, of_content, of_names
-from graphs.name_trie import LONG
+from graphs.name_trie import LONG, PADDING
 from graphs.normal import NormalForm
 from graphs.store import TripleStore
 from graphs.strings import Chosen
 from graphs.triple import is_text
 from graphs.writing import spaced_table
+
+_FEW = 64
+
+_AFTER = "\0" * PADDING
 
 
 class Mention(NamedTuple):
@@ -155,27 +159,29 @@ class MentionIndex:
         number = self._trie.number(key)
         if number < 0 or len(key) < self._min_length or key in self._stopped:
             return ()
-        entities = self._eligible(number)
+        entities = list(map(int, self._eligible(number)))
         spelt = [entity for entity in entities if self._known.is_spelt(entity, name)]
         # Once each: two names of an entity may be one in the normal form.
         return tuple(self._known.entities.take(dict.fromkeys([*spelt, *entities])))
 
-    def _eligible(self, number: int) -> list[int]:
+    def _eligible(self, number: int) -> list[int] | NDArray[np.int32]:
         """Return the entities of a name that are looked for."""
-        entities = self._trie.entities.get(number)
-        if self._only is None:
-            return entities
-        only = self._only
-        return [entity for entity in entities if only[entity]]
+        entities, only = self._trie.entities, self._only
+        start, stop = entities.offsets.item(number), entities.offsets.item(number + 1)
+        if stop - start > _FEW:  # a list of all who bear a common name takes too long
+            many = entities.values[start:stop]
+            return many if only is None else many[only[many]]
+        few: list[int] = entities.values[start:stop].tolist()
+        return few if only is None else [entity for entity in few if only[entity]]
 
     def _entity(self, number: int, *, spelling: str) -> str:
         """Return the entity of a name: spelt like the text, else the first."""
         entities = self._eligible(number)
-        if len(entities) > 1:
+        if len(entities) > 1 and self._known.has_spelling(spelling):
             for entity in entities:
-                if self._known.is_spelt(entity, spelling):
-                    return self._known.entities[entity]
-        return self._known.entities[entities[0]]
+                if self._known.is_spelt(int(entity), spelling):
+                    return self._known.entities[int(entity)]
+        return self._known.entities[int(entities[0])]
 
     def _search(self, text: str, *, origins: NDArray[np.intp] | None) -> list[tuple[int, int, int]]:
         """Return the matches in `text`, offsets and the name's number (-1 where none is needed).
@@ -184,8 +190,9 @@ class MentionIndex:
         """
         if not text or not len(self._trie):
             return []
-        # One character before and two after, so that every position has a boundary and a key.
-        codes = np.frombuffer(f"\0{text}\0\0".encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        # One character before and some after, so that every position has a boundary and keys.
+        padded = f"\0{text}{_AFTER}".encode("utf-32-le", "surrogatepass")
+        codes = np.frombuffer(padded, dtype="<u4")
         spaced = spaced_table().take(codes)
         inside = spaced[:-1] & spaced[1:]  # inside[i]: no match begins or ends before character i
         if origins is not None:
@@ -220,7 +227,7 @@ class MentionIndex:
             return None
         for name, number in reversed(self._trie.prefixes(text[start:stop])):
             end = start + len(name)
-            if not closed[end] and self._allows(name) and self._eligible(number):
+            if not closed[end] and self._allows(name) and len(self._eligible(number)):
                 return start, end, number
         return None
 

@@ -1,13 +1,14 @@
 """Look names up by how a text goes on: a marisa trie, and a table that says where to look at all.
 
-Asking the trie at every character is slow. So a table over a hash of the first (up to) three
-characters says, for a whole text at once in numpy, how long a name that starts here can be: 0 is
-certain, anything else is a guess that the trie checks. Both are built from names in one pass each,
-and both can be mapped from files.
+Asking the trie at every character is slow. So a table over a hash of the first few characters says,
+for a whole text at once in numpy, how long a name that starts here can be: 0 is certain, anything
+else is a guess that the trie checks. Both are built from names in one pass each, and both can be
+mapped from files.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
@@ -20,11 +21,15 @@ from numpy.typing import NDArray
 from graphs.names import Groups
 
 LONG = 255
+PADDING = 4  # characters after the last one that a key may reach
 
-_KEY = 3
+# How many first characters are hashed. Where names are many, too many runs of three characters
+# begin one; where they are few, two more characters would cost more than they save.
+KEY_WIDTHS = (1, 2, 3, 5)
+_WIDTHS_OF_FEW = KEY_WIDTHS[:3]
+_MANY = 1 << 20
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio (Fibonacci hashing)
 _CHUNK = 1 << 16
-_ANY_WIDTH = tuple(range(1, _KEY + 1))
 
 
 class Bearer(NamedTuple):
@@ -71,7 +76,7 @@ class NameTrie:
         stream = iter(bearers())
         while chunk := list(islice(stream, _CHUNK)):
             names, entities, ranks = zip(*chunk, strict=True)
-            reach.enter(names)
+            reach.enter(names, count=len(trie))
             ids = list(map(trie.__getitem__, names))
             sizes = list(map(len, names))
             lengths[ids] = np.minimum(sizes, LONG)
@@ -141,26 +146,28 @@ class NameTrie:
 class Reach:
     """Bound the length of names by a hash of their first characters; never too low.
 
-    A name of one, two, or at least three characters is entered under its first one, two or three.
+    A name is entered under as many of its first characters as it has, of the widths there are.
     """
 
     def __init__(self, table: NDArray[np.uint8], *, widths: Iterable[int]) -> None:
-        """Take the table (2^b,) and which `widths` of keys occur in it."""
+        """Take the table (2^b,) and which `widths` of `KEY_WIDTHS` occur in it."""
         self.table = table
         self.widths = tuple(sorted(widths))
         self._shift = np.uint64(64 - (len(table).bit_length() - 1))
 
     @classmethod
     def sized(cls, count: int) -> Reach:
-        """Return an empty table for `count` names: sixteen slots a name, 4 KiB to 16 MiB."""
-        bits = min(max((16 * count).bit_length(), 12), 24)
+        """Return an empty table for `count` names: sixteen slots a name, 4 KiB to 64 MiB."""
+        bits = min(max((16 * count).bit_length(), 12), 26)
         return cls(np.zeros(1 << bits, dtype=np.uint8), widths=())
 
-    def enter(self, names: Iterable[str]) -> None:
-        """Enter names."""
+    def enter(self, names: Iterable[str], *, count: int) -> None:
+        """Enter some of `count` names."""
+        widths = KEY_WIDTHS if count > _MANY else _WIDTHS_OF_FEW
         groups: dict[int, list[str]] = {}
         for name in names:
-            groups.setdefault(min(len(name), _KEY), []).append(name)
+            width = widths[bisect_right(widths, len(name)) - 1]
+            groups.setdefault(width, []).append(name)
         self.widths = tuple(sorted({*self.widths, *groups}))
         for width, group in groups.items():
             starts = "".join([name[:width] for name in group]).encode("utf-32-le")
@@ -172,15 +179,15 @@ class Reach:
             np.maximum.at(self.table, (hashes >> self._shift).view(np.int64), lengths)
 
     def look_up(self, codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
-        """Return for each position of `codes` (N + 2,) but the last two the bound, (N,).
+        """Return for each position of `codes` (N + PADDING,) but the last ones the bound, (N,).
 
         255 stands for 255 or more; 0 says that no name starts here.
         """
         wide = codes.astype(np.uint64)
-        size = len(wide) - _KEY + 1
+        size = len(wide) - PADDING
         reach: NDArray[np.uint8] | None = None
         hashes = wide[:size] * _MULTIPLIER
-        for width in _ANY_WIDTH:
+        for width in range(1, max(self.widths, default=0) + 1):
             if width > 1:
                 hashes = (hashes + wide[width - 1 : width - 1 + size]) * _MULTIPLIER
             if width in self.widths:

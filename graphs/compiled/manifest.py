@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from graphs.errors import GraphError
+from graphs.name_trie import KEY_WIDTHS
 
 FORMAT = "kbert-graph"
 VERSION = 1
@@ -23,7 +24,6 @@ _SIZES = {"|u1": 1, "<u2": 2, "<i4": 4, "<i8": 8}
 _is_file_name = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*").fullmatch
 _is_checksum = re.compile(r"[0-9a-f]{32}").fullmatch
 _MAX_DIMENSIONS = 2
-_KEY_WIDTHS = (1, 2, 3)
 
 
 def parse(data: bytes, *, file: Path) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _is_source(value: Any) -> bool:
 def _is_mentions(label: str, about: Any) -> bool:
     if not isinstance(about, dict) or not _is_count(about.get("longest")):
         return False
-    return _is_list(about.get("widths"), lambda width: type(width) is int and width in _KEY_WIDTHS)
+    return _is_list(about.get("widths"), lambda width: type(width) is int and width in KEY_WIDTHS)
 
 
 _PARTS: Mapping[str, Callable[[Any], bool]] = {
