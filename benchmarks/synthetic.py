@@ -71,7 +71,7 @@ def make_names(count: int, *, seed: int = 1) -> list[str]:
 
 
 def write_texts(path: Path, names: Sequence[str], *, count: int, seed: int = 2) -> None:
-    """Write `count` texts of about 90 characters, a quarter of their spans being names."""
+    """Write `count` texts of about 85 characters, a quarter of their spans being names."""
     generator = np.random.default_rng(seed)
     words = _english_words(generator)
     with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -82,7 +82,7 @@ def write_texts(path: Path, names: Sequence[str], *, count: int, seed: int = 2) 
 def _spans(
     generator: np.random.Generator, names: Sequence[str], words: Sequence[str]
 ) -> Iterator[str]:
-    for kind in generator.random(12).tolist():
+    for kind in generator.random(7).tolist():
         if kind < 0.25:
             yield names[int(generator.integers(len(names)))]
         elif kind < 0.6:

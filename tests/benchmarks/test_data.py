@@ -1,13 +1,14 @@
-"""Where data sets are looked for, and SST in another form."""
+"""Where data sets are looked for, and SST and TREC in another form."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from benchmarks import data
-from benchmarks.data import data_folder, labelled_texts, part_of, write_sst
+from benchmarks.data import data_folder, labelled_texts, part_of, write_sst, write_trec
 from kbert.errors import DataError
 
 
@@ -63,6 +64,73 @@ def test_sst_becomes_tables_that_load(tmp_path: Path) -> None:
 def test_a_bad_line_of_sst_is_named(tmp_path: Path, line: str) -> None:
     with pytest.raises(DataError, match=r"stsa\.binary\.train:2: expected"):
         write_sst(sst(tmp_path, f"1 fine\n{line}\n0 bad\n"), tmp_path / "tsv")
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
+    source = sst(tmp_path, "")
+    (source / "stsa.binary.train").write_bytes(b"1 fine\n0 caf\xe9\n")
+    with pytest.raises(DataError, match=r"stsa\.binary\.train:2: not UTF-8"):
+        write_sst(source, tmp_path / "tsv")
+
+
+def trec(folder: Path, *, train: int) -> Path:
+    folder.mkdir()
+    lines = [f"{number % 6} question {number} ?\n" for number in range(1, train + 1)]
+    (folder / "TREC.train.all").write_text("".join(lines), encoding="utf-8")
+    (folder / "TREC.test.all").write_text("5 How far ?\n4 A sister°city ?\n", encoding="utf-8")
+    return folder
+
+
+def table(file: Path) -> list[tuple[str, ...]]:
+    header, *rows = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    assert header == "label\ttext_a"
+    return [tuple(row.split("\t")) for row in rows]
+
+
+def test_every_tenth_question_of_trec_is_for_choosing(tmp_path: Path) -> None:
+    write_trec(trec(tmp_path / "trec", train=25), tmp_path / "tsv")
+    names = ("DESC", "ENTY", "ABBR", "HUM", "LOC", "NUM")
+    everything = [(names[number % 6], f"question {number} ?") for number in range(1, 26)]
+    dev = [everything[9], everything[19]]
+    assert table(tmp_path / "tsv" / "dev.tsv") == dev
+    assert table(tmp_path / "tsv" / "train.tsv") == [row for row in everything if row not in dev]
+    assert table(tmp_path / "tsv" / "test.tsv") == [
+        ("NUM", "How far ?"),
+        ("LOC", "A sister°city ?"),
+    ]
+
+
+@pytest.mark.parametrize("line", ["6 Why ?", "01 Why ?", "Why ?", "1 ", "2", "3 a\tb", "4 a\r"])
+def test_a_bad_line_of_trec_is_named(tmp_path: Path, line: str) -> None:
+    source = trec(tmp_path / "trec", train=2)
+    (source / "TREC.test.all").write_text(f"1 Why ?\n{line}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"TREC\.test\.all:2: expected one of 0 1 2 3 4 5"):
+        write_trec(source, tmp_path / "tsv")
+    assert not (tmp_path / "tsv").exists()
+
+
+def test_the_command_writes_what_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KBERT_DATA", str(tmp_path))
+    (tmp_path / "en").mkdir()
+    trec(tmp_path / "en" / "TREC", train=10)
+    target = tmp_path / "tsv"
+    assert data.main(["--trec", str(target)]) == 0
+    assert capsys.readouterr().out == f"{target}\n"
+    assert sorted(file.name for file in target.iterdir()) == ["dev.tsv", "test.tsv", "train.tsv"]
+    assert data.main(["--sst", str(target)]) == 2
+    assert "stsa.binary.train" in capsys.readouterr().err
+
+
+@pytest.mark.data
+def test_real_trec_keeps_every_question(tmp_path: Path, data_dir: Path) -> None:
+    write_trec(data_dir / "en" / "TREC", tmp_path)
+    sizes = {split: len(table(tmp_path / f"{split}.tsv")) for split in ("train", "dev", "test")}
+    assert sizes == {"train": 4907, "dev": 545, "test": 500}
+    # Li and Roth 2002 count the classes of the test set; no two sizes are equal.
+    published = {"ABBR": 9, "DESC": 138, "ENTY": 94, "HUM": 65, "LOC": 81, "NUM": 113}
+    assert Counter(label for label, _ in table(tmp_path / "test.tsv")) == published
 
 
 @pytest.mark.data

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from benchmarks import quality
-from benchmarks.quality import Experiment, experiment, measure, recipe_file, report, summary
-from kbert.errors import DataError, RunError
-from kbert.settings import settings_from
+from benchmarks.experiments import Experiment
+from benchmarks.quality import measure, report, summary
+from kbert.errors import RunError
 
 PLAN = Experiment(
     "demo",
@@ -125,33 +125,6 @@ def test_the_result_file_after_a_failure(
     assert "| cn_dbpedia" in capsys.readouterr().out
     file.write_text("{}", encoding="utf-8")
     assert quality.main([*arguments, "--resume"]) == 2
-
-
-@pytest.mark.parametrize("name", ["chnsenticorp", "medical_ner", "sst_minilm"])
-def test_recipes_are_complete_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("KBERT_DATA", "KBERT_SST", "KBERT_MINILM"):
-        monkeypatch.setenv(variable, f"/{variable}")
-    settings = settings_from(recipe_file(name), {"kg": "none", "seed": 3})
-    assert settings.kg == "none" and settings.seed == 3
-    assert settings.data.startswith("/KBERT_")
-
-
-def test_missing_parts_are_said_before_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KBERT_DATA", str(tmp_path))
-    with pytest.raises(DataError, match=r"HowNet\.spo"):
-        experiment("chnsenticorp", tmp_path)
-
-
-@pytest.mark.data
-@pytest.mark.parametrize("name", ["chnsenticorp", "medical_ner"])
-def test_arms_differ_in_the_graph_alone(name: str, tmp_path: Path, data_dir: Path) -> None:
-    plan = experiment(name, tmp_path)
-    flags = list(plan.arms.values())
-    assert len(flags) == 2
-    assert [flag[0] for flag in flags] == ["--kg", "--kg"]
-    assert all(len(flag) == 2 for flag in flags)
 
 
 @pytest.mark.slow

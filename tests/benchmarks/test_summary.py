@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,32 @@ def test_the_readme_quotes_the_result_files() -> None:
     assert insert(README, results()) == README
 
 
-def test_a_changed_figure_would_be_noticed(tmp_path: Path) -> None:
+def changed(folder: Path, name: str, keys: Sequence[str], value: float) -> Path:
+    """Copy the result files into `folder`, with another value at one place of one of them."""
     for file in RESULTS.glob("*.json"):
         content = json.loads(file.read_bytes())
-        if file.stem == "quality_sst":
-            content["summary"]["none"]["test"]["accuracy"]["mean"] = 0.123
-        (tmp_path / file.name).write_text(json.dumps(content), encoding="utf-8")
-    assert insert(README, results(tmp_path)) != README
+        if file.stem == name:
+            *path, last = keys
+            place = content["summary"]
+            for key in path:
+                place = place[key]
+            assert last in place
+            place[last] = value
+        (folder / file.name).write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def test_a_changed_figure_would_be_noticed(tmp_path: Path) -> None:
+    keys = ("none", "test", "accuracy", "mean")
+    assert insert(README, results(changed(tmp_path, "quality_sst", keys, 0.123))) != README
+
+
+def test_gains_are_seed_by_seed_and_losses_are_said(tmp_path: Path) -> None:
+    keys = ("DBpedia ontology", "test_gain_over_none", "accuracy")
+    once = changed(tmp_path, "quality_trec", (*keys, "mean"), -0.0123)
+    text = results(once)
+    assert "DBpedia ontology against none: −1.2 ± " in text
+    assert "HowNet against none: +" in text
 
 
 @pytest.mark.parametrize("file", sorted(RESULTS.glob("*.json")), ids=lambda file: file.name)
