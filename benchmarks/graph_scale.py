@@ -27,6 +27,7 @@ from benchmarks.synthetic import make_names, write_graph, write_texts
 from graphs import MentionIndex, TripleStore
 
 TEXTS: Final = 20_000
+ROUNDS: Final = 5
 _PEERS: Final = (
     ("dict of lists", 0),
     ("in memory", 0),
@@ -112,29 +113,29 @@ def _linking(folder: Path, *, names: int) -> dict[str, Any]:
     del listed
     build = _build(source, folder / "named")
     lines = texts.read_text(encoding="utf-8").splitlines()
-    start = time.perf_counter()
-    store = TripleStore.open(folder / "named")
-    opened = time.perf_counter() - start
-    mapped = []
-    for _ in range(5):
+    opened, mapped = [], []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        store = TripleStore.open(folder / "named")
+        opened.append(time.perf_counter() - start)
         start = time.perf_counter()
         index = MentionIndex(store)
         mapped.append(time.perf_counter() - start)
     rates, found = [], 0
     with one_core():
-        for _ in range(5):
+        for _ in range(ROUNDS):
             start = time.perf_counter()
             found = sum(len(index.find(line)) for line in lines)
             rates.append(len(lines) / (time.perf_counter() - start))
     return {
         "names": names,
         "build": build,
-        "store_open_s": opened,
-        "index_open_s": mapped,
+        "store_open_s": Spread.of(opened),
+        "index_open_s": Spread.of(mapped),
         "texts": len(lines),
         "characters": sum(map(len, lines)),
         "mentions": found,
-        "texts_per_s": rates,
+        "texts_per_s": Spread.of(rates),
         "resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
 

@@ -28,6 +28,8 @@ _LIBRARIES: Final = (
     "tokenizers",
     "marisa-trie",
     "numpy",
+    "networkx",
+    "rdflib",
 )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.data import REPOSITORY
+from benchmarks.graph_scale import render
 from benchmarks.report import RESULTS, table
 
 BEGIN: Final = "<!-- results: written by python -m benchmarks.summary -->"
@@ -55,6 +56,7 @@ _TITLES: Final = {
 def results(folder: Path = RESULTS) -> str:
     """Render every result file of a folder as Markdown."""
     parts = [_injection(_read(folder, "injection")), _step(_read(folder, "finetune_step"))]
+    parts.append(_scale(_read(folder, "graph_scale")))
     parts += [_quality(name, _read(folder, f"quality_{name}")) for name in _TITLES]
     return "\n\n".join(parts)
 
@@ -109,6 +111,25 @@ def _step(content: Mapping[str, Any]) -> str:
         f"**A fine-tuning step** {_source(content, 'finetune_step')}\n\n{table(rows)}\n\n"
         f"ChnSentiCorp with HowNet, {sizes['layers']} layers of width {sizes['width']};"
         " forward, backward, clipping and AdamW, in alternating rounds."
+    )
+
+
+def _scale(content: Mapping[str, Any]) -> str:
+    sizes, build, linking = content["sizes"], content["build"], content["linking"]
+    texts = linking["texts_per_s"]
+    return (
+        f"**Graphs at scale** {_source(content, 'graph_scale')}\n\n{render(content)}\n\n"
+        f"A synthetic graph over {sizes['heads']:,} heads; look-ups ask for the first two facts of"
+        " random heads; what is less than the whole graph is what that library can bear. Memory is"
+        " what the process shares with no other; for the compiled graph all of a worker's, Python"
+        f" included. Compiling takes {build['seconds']:.0f} s and at most"
+        f" {build['peak_bytes'] / 1e6:,.0f} MB, from {build['source_bytes'] / 1e6:,.0f} MB of text"
+        f" to {build['folder_bytes'] / 1e6:,.0f} MB. Names of a second graph, {linking['names']:,}"
+        f" of them, are found in {texts['median']:,.0f} texts of"
+        f" {linking['characters'] / linking['texts']:.0f} characters a second on one core; that"
+        f" graph opens in {1000 * linking['store_open_s']['median']:.0f} ms, checksums of"
+        f" {linking['build']['folder_bytes'] / 1e6:,.0f} MB included, and its index in"
+        f" {1000 * linking['index_open_s']['median']:.1f} ms more."
     )
 
 

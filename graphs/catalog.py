@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 from graphs.compiled.folder import is_compiled
 from graphs.errors import GraphError, GraphNotFound, UnknownGraph, suggestion
+from graphs.opening import is_there
 from graphs.readers import SUFFIXES, OnError, ReadReport
 from graphs.store import TripleStore
 
@@ -112,7 +113,7 @@ def load(
     """
     announce = _to_stderr if announce is None else announce
     if not isinstance(name_or_path, str) or name_or_path not in CATALOG:
-        if not Path(name_or_path).exists():
+        if not is_there(name_or_path):
             raise UnknownGraph(_unknown(str(name_or_path)))
         path, named = Path(name_or_path), str(name_or_path)  # a Path loses a leading ./
         return _open(path, named, on_error=on_error, announce=announce, languages=languages)

@@ -27,6 +27,7 @@ from graphs.triple import Triple, is_text
 GivenNames: TypeAlias = Sequence[tuple[str, Sequence[str]]]
 
 _CHUNK = 1 << 16
+_SORTED = 1 << 20  # numbers that are sorted at once
 
 
 class Source(NamedTuple):
@@ -95,9 +96,18 @@ def group(
 
 
 def in_order(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the distinct `numbers` in the order of their first appearance."""
-    distinct, first = np.unique(numbers, return_index=True)
-    return distinct[np.argsort(first)]
+    """Return the distinct `numbers` in the order of their first appearance.
+
+    Memory is bounded by the largest of them, not by how many there are.
+    """
+    seen = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=np.bool_)
+    found = [numbers[:0]]
+    for start in range(0, len(numbers), _SORTED):
+        distinct, first = np.unique(numbers[start : start + _SORTED], return_index=True)
+        distinct = distinct[np.argsort(first)]
+        found.append(distinct[~seen[distinct]])
+        seen[distinct] = True
+    return np.concatenate(found)
 
 
 def from_triples(
@@ -200,8 +210,8 @@ def _check_names(given: GivenNames) -> None:
             raise GraphError(f"the names of {entity!r} are {called!r}; give a list of texts")
 
 
-def first_of_equals(rows: NDArray[np.int32]) -> NDArray[np.intp]:
-    """Return the indices of the columns of `rows` (3, N) that equal no earlier one, ascending."""
+def first_of_equals(rows: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Return the indices of the columns of `rows` (K, N) that equal no earlier one, ascending."""
     order = np.lexsort(rows)  # stable: among equals, the first of the source comes first
     ranked = rows[:, order]
     is_new = np.ones(len(order), dtype=np.bool_)

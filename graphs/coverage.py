@@ -44,7 +44,7 @@ class Coverage:
     ambiguous: mentions whose name belongs to several entities.
     mention_characters: characters of the texts that belong to mentions.
     facts, fact_characters: what `max_facts` a mention inject; a fact's relation and tail.
-    mentionable: entities with facts, which could be mentioned at all.
+    mentionable: entities that the index looks for, which could be mentioned at all.
     per_text: (number of mentions, texts with so many), ascending.
     top: the entities that are mentioned most.
     """
@@ -200,7 +200,7 @@ class _Tally:
             mention_characters=sums["mention_characters"],
             facts=sums["facts"],
             fact_characters=sums["fact_characters"],
-            mentionable=len(store.heads),
+            mentionable=self._index.entity_count,
             per_text=tuple(sorted(self._per_text.items())),
             top=tuple(top),
         )

@@ -11,11 +11,12 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, cast, get_args
 
 from graphs.errors import GraphError, UnknownFormat, suggestion
+from graphs.opening import MAX_LINE
 from graphs.replacing import replacing
 from graphs.store import TripleStore
 from graphs.syntax.graphml import check_graphml, graphml_lines
@@ -87,6 +88,8 @@ def check(store: TripleStore, *, format: Format) -> None:
         _check_tsv(store)
     elif format == "graphml":
         check_graphml(store)
+    if format in ("nt", "nq", "tsv"):
+        _check_lines(store, format=format)
 
 
 def write(store: TripleStore, file: BinaryIO, *, format: Format) -> None:
@@ -132,6 +135,21 @@ def _check_tsv(store: TripleStore) -> None:
     if tails:
         shown = _show(tails[0])
         raise GraphError(f"tsv loses the carriage return at the end of {shown}; {advice}")
+
+
+def _check_lines(store: TripleStore, *, format: Format) -> None:
+    """Refuse a triple whose line is longer than the readers take."""
+    longest = max(map(len, chain(store.entities, store.relations)), default=0)
+    # A character is 12 bytes at most: four of UTF-8, percent-encoded.
+    if 3 * 12 * longest < MAX_LINE // 2:
+        return
+    for triple in store:
+        line = "\t".join(triple) if format == "tsv" else format_triple(*triple)
+        if len(line.encode()) > MAX_LINE:
+            raise GraphError(
+                f"the triple of {_show(triple.head)} and {_show(triple.tail)} makes a line of more "
+                f"than {MAX_LINE} bytes, which is not read again; write it as parquet instead"
+            )
 
 
 def _suspects(names: Iterable[str], characters: str) -> Iterator[str]:

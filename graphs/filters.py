@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from graphs.content import first_of_equals
 from graphs.errors import GraphError, suggestion
 from graphs.splits import PARTS, Splits
 
@@ -193,15 +194,6 @@ class _Table:
         inside = (first >= 0) & (first < self._sizes[0])
         inside &= (second >= 0) & (second < self._sizes[1])
         return np.where(inside, first * self._sizes[1] + second, -1)
-
-
-def first_of_equals(rows: NDArray[np.integer]) -> NDArray[np.intp]:
-    """Return the indices of the columns of `rows` (K, N) that equal no earlier one, ascending."""
-    order = np.lexsort(rows)  # stable: among equals, the first comes first
-    ranked = rows[:, order]
-    is_new = np.ones(len(order), dtype=np.bool_)
-    is_new[1:] = (ranked[:, 1:] != ranked[:, :-1]).any(axis=0)
-    return np.sort(order[is_new])
 
 
 def _shaped(rows: NDArray[np.integer]) -> NDArray[np.integer]:

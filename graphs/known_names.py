@@ -51,6 +51,10 @@ class KnownNames(NamedTuple):
             return self.entities[entity] == text
         return text in self.names.get(entity)
 
+    def has_spelling(self, text: str) -> bool:
+        """Say whether any entity has a name that is just `text`."""
+        return text in (self.entities if self.names is None else self.names.strings)
+
     def count(self, only: NDArray[np.bool_] | None) -> int:
         """Return how many names the entities have, those left out as well."""
         heads = self.heads if only is None else self.heads[only[self.heads]]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from graphs.errors import GraphError, ParseError
-from graphs.opening import COMPRESSIONS, text_lines
+from graphs.opening import COMPRESSIONS, is_there, text_lines
 from graphs.triple import Triple
 
 # (head, relation, tail) or (head, relation, tail, label)
@@ -31,7 +31,7 @@ def find_file(folder: Path, *, stems: tuple[str, ...]) -> Path:
     names = [
         stem + end + packed for stem in stems for end in (".tsv", ".txt") for packed in _PACKED
     ]
-    found = [name for name in names if (folder / name).is_file()]
+    found = [name for name in names if is_there(folder / name) and (folder / name).is_file()]
     if len(found) > 1:
         raise GraphError(f"{folder}: holds {' and '.join(found)}; keep one of them")
     if not found:

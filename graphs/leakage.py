@@ -11,8 +11,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from graphs.content import first_of_equals
 from graphs.errors import GraphError
-from graphs.filters import FilterIndex, first_of_equals
+from graphs.filters import FilterIndex
 from graphs.leakage_report import (
     Figures,
     HeldOutReport,

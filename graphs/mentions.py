@@ -88,7 +88,17 @@ class MentionIndex:
         return everything - len(self)
 
     @cached_property
+    def entity_count(self) -> int:
+        """Count the entities that can be found."""
+        return len(np.unique(self._trie.entities.values[self._found]))
+
+    @cached_property
     def _size(self) -> int:
+        return int(np.count_nonzero(self._found))
+
+    @property
+    def _found(self) -> NDArray[np.bool_]:
+        """Say of each name of each entity, as the trie lists them, whether it is looked for."""
         entities = self._trie.entities
         found = np.repeat(
             self._trie.lengths >= min(self._min_length, LONG), np.diff(entities.offsets)
@@ -99,7 +109,7 @@ class MentionIndex:
             number = self._trie.number(name)
             if number >= 0:
                 found[entities.offsets[number] : entities.offsets[number + 1]] = False
-        return int(np.count_nonzero(found))
+        return found
 
     def __len__(self) -> int:
         """Return how many names can be found; one that two entities share counts twice."""

@@ -17,6 +17,7 @@ themselves.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
@@ -25,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.errors import GraphError
-from graphs.interning import DiskInterner, MemoryInterner
+from graphs.interning import Interner
 from graphs.strings import Strings
-from graphs.terms import parse_literal, readable
+from graphs.terms import LANGUAGE, parse_literal, readable
 
 _RDFS, _SKOS = "http://www.w3.org/2000/01/rdf-schema#", "http://www.w3.org/2004/02/skos/core#"
 _SCHEMA = ("http://schema.org/", "https://schema.org/")
@@ -46,6 +47,7 @@ _GIVEN, _LABEL, _ALIAS = range(3)
 
 _CHUNK = 1 << 16
 _UNWANTED = 1 << 20  # the rank of a language that is not in the preference
+_is_language = re.compile(LANGUAGE).fullmatch
 
 
 class Groups(NamedTuple):
@@ -117,10 +119,13 @@ class Names:
 def preference(languages: Sequence[str]) -> tuple[str, ...]:
     """Return the tags of `languages` in lower case, as terms have them.
 
-    Raises `GraphError` for a text in place of a list.
+    Raises `GraphError` for a text in place of a list, and for what is no language tag.
     """
     if isinstance(languages, str):
         raise GraphError(f"languages is the text {languages!r}; give a list of language tags")
+    for language in languages:
+        if not _is_language(language):
+            raise GraphError(f"{language!r} is no language tag; write it as in en or zh-hant")
     return tuple(language.lower() for language in languages)
 
 
@@ -131,7 +136,7 @@ def is_naming(relations: Iterable[str]) -> frozenset[str]:
 
 def find_names(
     graph: Graph,
-    interner: MemoryInterner | DiskInterner,
+    interner: Interner,
     *,
     languages: Sequence[str],
     given: Iterable[tuple[str, Sequence[str]]] = (),
@@ -212,7 +217,7 @@ class _Stated(NamedTuple):
 
 def _explicit(
     graph: Graph,
-    interner: MemoryInterner | DiskInterner,
+    interner: Interner,
     *,
     languages: Sequence[str],
     given: Iterable[tuple[str, Sequence[str]]],
@@ -262,7 +267,7 @@ def _labels(graph: Graph, *, languages: Sequence[str]) -> Iterator[_Stated]:
 def _implied(
     entities: Strings,
     unnamed: NDArray[np.intp],
-    interner: MemoryInterner | DiskInterner,
+    interner: Interner,
     *,
     languages: Sequence[str],
 ) -> Found:

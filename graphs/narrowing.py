@@ -234,8 +234,15 @@ def _known_relations(names: Collection[str], *, store: TripleStore, option: str)
     relations = store.relations
     unknown = sorted(set(names).difference(relations)) if relations else []
     if unknown:
-        listed = ", ".join(repr(name) + suggestion(name, relations) for name in unknown)
+        listed = ", ".join(repr(name) + _advice(name, store) for name in unknown)
         raise GraphError(
             f"{option} (--{option}-relations): graph {store.name!r} has no relation {listed}"
         )
     return frozenset(names)
+
+
+def _advice(name: str, store: TripleStore) -> str:
+    for relation in store.relations if store.named else ():
+        if store.relation_name(relation) == name:
+            return f"; {relation!r} is called so"
+    return suggestion(name, store.relations)

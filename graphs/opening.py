@@ -29,6 +29,18 @@ def bare_name(path: Path) -> str:
     return Path(name).stem if name.endswith(COMPRESSIONS) else name
 
 
+def is_there(path: str | Path) -> bool:
+    """Say whether there is a file or folder `path`.
+
+    Raises `GraphError` where that cannot be known: a folder that is closed to us, or no such name
+    can be.
+    """
+    try:
+        return Path(path).exists()
+    except OSError as error:
+        raise _unreadable(Path(path), error) from None
+
+
 @contextmanager
 def open_bytes(path: str | Path, *, progress: Progress | None = None) -> Iterator[BinaryIO]:
     """Open `path` for reading, decompressed if its suffix is `.gz` or `.zst`.

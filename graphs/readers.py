@@ -29,6 +29,7 @@ from graphs.opening import (
     Progress,
     bare_name,
     blocks,
+    is_there,
     line_text,
     open_bytes,
     split_lines,
@@ -66,8 +67,11 @@ class ReadReport:
 
 
 def is_rdf(path: str | Path) -> bool:
-    """Say whether the suffix of `path`, under that of a compression, is one of RDF."""
-    return _suffix(Path(path)) in RDF_SUFFIXES
+    """Say whether the suffix of `path`, under that of a compression, is one of RDF.
+
+    A folder is not, whatever its name.
+    """
+    return _suffix(Path(path)) in RDF_SUFFIXES and not Path(path).is_dir()
 
 
 def read_triples(
@@ -95,7 +99,7 @@ def read_triples(
     if on_error == "skip" and report is None:
         raise GraphError("on_error='skip' needs report=ReadReport(), which counts what is skipped")
     path, report = Path(path), report or ReadReport()
-    if path.is_dir():
+    if is_there(path) and path.is_dir():
         files = find_graph_files(path)
         report.notes += files.notes()
         path, suffix = files.triples, ".tsv"

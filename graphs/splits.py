@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from graphs.errors import GraphError
 from graphs.labelled import Record, find_file, read_labelled, read_texts
+from graphs.opening import is_there
 from graphs.store import TripleStore
 from graphs.triple import Triple, is_text
 
@@ -71,7 +72,7 @@ class Splits:
         part is missing, or stands in two files.
         """
         folder = Path(folder)
-        if not folder.is_dir():
+        if not (is_there(folder) and folder.is_dir()):
             raise GraphError(f"{folder}: is no folder of train, dev and test files")
         files = {part: find_file(folder, stems=_STEMS[part]) for part in PARTS}
         parts = {part: read_labelled(path) for part, path in files.items()}

@@ -74,14 +74,15 @@ class TripleStore:
 
         `name` is the path unless given. With `on_error="skip"` bad lines are counted in `skipped`,
         and in `report` where given. `languages` is the preference among names and literals; a
-        compiled graph has that with which it was built, and another one is refused.
+        compiled graph with names has that with which it was built, and another one is refused.
 
         Raises `GraphError` for what cannot be read, is damaged, or is no graph.
         """
         if is_compiled(path):
             folder = Folder.open(path)
-            if languages and preference(languages) != tuple(folder.manifest["languages"]):
-                known = " ".join(folder.manifest["languages"]) or "none"
+            wanted, built = preference(languages), tuple(folder.manifest["languages"])
+            if wanted and wanted != built and folder.manifest["named"]:
+                known = " ".join(built) or "none"
                 raise GraphError(
                     f"{path}: was built with the languages {known}; build it with"
                     f" --language {' '.join(languages)}, or ask for no languages"

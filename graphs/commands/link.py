@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from graphs.mentions import MentionIndex
     from graphs.store import TripleStore
 
+_CANDIDATES = 10
+
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
@@ -66,7 +68,7 @@ def _rows(store: TripleStore, mentions: list[dict[str, Any]]) -> list[str]:
     for mention in mentions:
         place = f"{mention['start']}–{mention['end']}"
         name = shown(mention["name"])
-        for candidate in mention["candidates"]:
+        for candidate in mention["candidates"][:_CANDIDATES]:
             facts = candidate["facts"]
             counted = f"{facts:,} fact" + "s" * (facts != 1)
             called = shown(candidate["entity"])
@@ -74,4 +76,7 @@ def _rows(store: TripleStore, mentions: list[dict[str, Any]]) -> list[str]:
                 called = f"{shown(candidate['name'])}  {called}"
             rows.append([place, name, "→", called, counted])
             place, name = "", ""  # further candidates of the same mention
+        rest = len(mention["candidates"]) - _CANDIDATES
+        if rest > 0:
+            rows.append(["", "", "", f"… and {rest:,} more (--json has them)", ""])
     return table(rows)

@@ -23,6 +23,7 @@ from graphs.compiled.sealing import put
 from graphs.errors import GraphError
 from graphs.names import preference
 from graphs.normal import NormalForm
+from graphs.opening import is_there
 from graphs.readers import OnError
 from graphs.store import TripleStore
 
@@ -96,7 +97,7 @@ def _check_sources(plan: Plan) -> None:
     if not plan.sources:
         raise GraphError("no sources; name at least one file of triples")
     for path in (*plan.sources, *plan.aliases):
-        if not path.exists():
+        if not is_there(path):
             raise GraphError(f"{path}: there is no such file")
         if not path.is_file() and not path.is_dir():  # it is read twice, which a pipe cannot be
             raise GraphError(f"{path}: is no file; save what it gives as one")

@@ -15,7 +15,7 @@ from graphs import folders, known_names, names
 from graphs.compiled import placing
 from graphs.compiled.intake import Taken, source_file, take_in
 from graphs.compiled.sealing import FolderWriter
-from graphs.content import About, Content, Grouped, Source, fingerprint, in_order
+from graphs.content import About, Content, Grouped, fingerprint, in_order
 from graphs.interning import DiskInterner, DiskNumbers, heap_shapes
 from graphs.names import Graph, Names
 from graphs.normal import NormalForm
@@ -116,11 +116,12 @@ class Compiler:
         count = int(np.count_nonzero(kept))
         rows = self._writer.create("rows", (3, count), "<i4")
         placing.copy_kept(taken.rows, kept, to=rows)
-        origins = np.repeat(
-            np.arange(len(taken.sources), dtype="<u2"), [each.triples for each in taken.sources]
-        )[kept]
+        ends = np.cumsum([each.triples for each in taken.sources])
+        brought = [int(np.count_nonzero(part)) for part in np.split(kept, ends[:-1])]
         if len(taken.sources) > 1:
-            self._writer.write("sources", origins)
+            origins = self._writer.create("sources", (count,), "<u2")
+            for place, part in enumerate(np.split(origins, np.cumsum(brought)[:-1])):
+                part[:] = place
         heads = in_order(rows[0])
         self._writer.write("heads", heads)
         return Content(
@@ -128,7 +129,10 @@ class Compiler:
                 name=self._plan.name,
                 duplicates=len(kept) - count,
                 skipped=sum(each.skipped for each in taken.sources),
-                sources=tuple(_with_duplicates(taken.sources, origins)),
+                sources=tuple(
+                    each._replace(duplicates=each.triples - own)
+                    for each, own in zip(taken.sources, brought, strict=True)
+                ),
             ),
             entities=entities,
             relations=relations,
@@ -181,7 +185,7 @@ class Compiler:
         interner = DiskInterner(self._scratch / "names")
         graph = Graph(content.entities, content.relations, content.rows)
         languages, paths = self._plan.languages, self._plan.sources
-        given = chain.from_iterable(map(folders.read_name_file, self._plan.aliases))
+        given = chain.from_iterable(self._aliases(path, graph) for path in self._plan.aliases)
         given = chain(given, _of_folders(paths, folders.read_names))
         found = names.find_names(graph, interner, languages=languages, given=given)
         numbers = interner.finish()
@@ -198,6 +202,20 @@ class Compiler:
         )
         self._write_relation_names(called)
         return replace(content, names=known, relation_names=called)
+
+    def _aliases(self, path: Path, graph: Graph) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield the names that a file gives; say afterwards how many of its lines serve nobody."""
+        lines, unknown, first = 0, 0, ""
+        for entity, called in folders.read_name_file(path):
+            lines += 1
+            if entity not in graph.entities:
+                unknown, first = unknown + 1, first or entity
+            yield entity, called
+        if unknown:
+            self._announce(
+                f"{path}: {unknown} of {lines} lines name no entity of the graph, the first:"
+                f" {first!r}"
+            )
 
     def _write_relation_names(self, called: Sequence[str]) -> None:
         folder = self._scratch / "relation_names"
@@ -232,10 +250,3 @@ def _of_folders(
     paths: Iterable[Path], read: Callable[[Path], Iterator[tuple[str, tuple[str, ...]]]]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     return chain.from_iterable(read(path) for path in paths if path.is_dir())
-
-
-def _with_duplicates(sources: Sequence[Source], origins: NDArray[np.uint16]) -> Iterator[Source]:
-    """Yield each source with the number of its triples that are not among those kept."""
-    kept = np.bincount(origins, minlength=len(sources)).tolist()
-    for source, count in zip(sources, kept, strict=True):
-        yield source._replace(duplicates=source.triples - count)

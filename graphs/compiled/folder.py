@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from graphs.compiled import manifest as manifests
 from graphs.errors import GraphError
+from graphs.opening import is_there
 
 MANIFEST = "manifest.json"
 _MAX_MANIFEST = 64 << 20
@@ -113,8 +114,12 @@ class Folder:
 
 
 def is_compiled(path: str | Path) -> bool:
-    """Say whether `path` is a folder with a manifest, so meant as a compiled graph."""
-    return (Path(path) / MANIFEST).is_file()
+    """Say whether `path` is a folder with a manifest, so meant as a compiled graph.
+
+    Raises `GraphError` where that cannot be known.
+    """
+    file = Path(path) / MANIFEST
+    return is_there(path) and is_there(file) and file.is_file()
 
 
 def checksum(file: Path) -> str:

@@ -20,6 +20,7 @@ from graphs.errors import GraphError
 from graphs.folders import find_graph_files
 from graphs.interning import DiskInterner, DiskNumbers
 from graphs.readers import OnError, ReadReport, is_rdf, read_triples
+from graphs.terms import is_blank
 from graphs.triple import Triple
 
 _CHUNK = 1 << 17
@@ -76,9 +77,9 @@ def take_in(
 def _apart(triple: Triple, source: int) -> Triple:
     """Return `triple` with the source's number in its blank nodes: labels are a file's own."""
     head, relation, tail = triple
-    if head.startswith("_:"):
+    if head.startswith("_:") and is_blank(head):
         head = f"_:{source}.{head[2:]}"
-    if tail.startswith("_:"):
+    if tail.startswith("_:") and is_blank(tail):
         tail = f"_:{source}.{tail[2:]}"
     return Triple(head, relation, tail)
 

@@ -6,7 +6,7 @@ bounded (but for an entity that has more triples than that by itself).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from graphs.content import Grouped, first_of_equals
 
 ROWS_AT_ONCE = 1 << 21
-
-Create = Callable[[str, tuple[int, ...], str], NDArray[np.int32]]
 
 
 def kept_rows(

@@ -33,7 +33,7 @@ class FolderWriter:
         self._files: dict[str, dict[str, Any]] = {}
 
     def path(self, name: str) -> Path:
-        """Return where the file `name` is to be written; `add` it afterwards."""
+        """Return where the file `name` stands."""
         return self._data / name
 
     def write(self, name: str, array: NDArray[Any]) -> None:
@@ -53,10 +53,6 @@ class FolderWriter:
         if not size:
             return np.empty(shape, dtype=dtype)
         return np.memmap(self.path(name), dtype=dtype, mode="r+", shape=shape)
-
-    def add(self, name: str) -> None:
-        """Note the file `name`, written by somebody else, as bytes."""
-        self._note(name, (self.path(name).stat().st_size,), np.dtype("u1"))
 
     def seal(self, about: dict[str, Any]) -> str:
         """Sync every file, write the manifest with what it says `about` the graph; return its seal.

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import pickle
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 import graphs.catalog
 from graphs import GraphError, GraphNotFound, UnknownGraph, load
 from graphs.catalog import CATALOG
+from graphs.splits import Splits
 
 TRIPLE = "北京\t首都\t中国\n"
 
@@ -187,3 +190,34 @@ def test_a_graph_file_without_a_triple_is_refused(tmp_path: Path, content: bytes
     file.write_bytes(content)
     with pytest.raises(GraphError, match=r"empty\.tsv: holds no triple .* called none"):
         load(file, on_error="skip", announce=lambda line: None)
+
+
+def test_what_no_file_can_be_called_is_one_line(tmp_path: Path) -> None:
+    long = str(tmp_path / ("x" * 300))
+    for ask in (
+        lambda: load(long),
+        lambda: graphs.TripleStore.open(long),
+        lambda: graphs.read_triples(f"{long}.tsv"),
+        lambda: graphs.compile([long], tmp_path / "c"),
+        lambda: graphs.compile([save(tmp_path / "kg.tsv")], long),
+        lambda: Splits.open(long),
+    ):
+        with pytest.raises(GraphError, match=r"x(\.tsv)?: cannot be read: File name"):
+            ask()
+
+
+@pytest.mark.parametrize("name", ["kg.tsv", "", "none"])
+def test_a_closed_folder_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    stat = Path.stat
+
+    def closed(path: Path, **options: bool) -> os.stat_result:
+        if tmp_path in path.parents:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    for ask in (load, graphs.TripleStore.open, Splits.open):
+        with pytest.raises(GraphError, match="cannot be read: Permission denied"):
+            ask(tmp_path / name)

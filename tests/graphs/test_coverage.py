@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphs import GraphError, MentionIndex, TripleStore
+from graphs import GraphError, MentionIndex, TripleStore, selection
 from graphs.coverage import Coverage, measure_coverage
 
 letters = st.text("ab中国人 ", min_size=1, max_size=3).filter(lambda text: text.strip() == text)
@@ -34,7 +34,7 @@ def naive(store: TripleStore, texts: list[str], max_facts: int) -> dict[str, obj
         "mention_characters": sum(mention.end - mention.start for _, mention in found),
         "facts": len(facts),
         "fact_characters": sum(len(fact.relation) + len(fact.tail) for fact in facts),
-        "mentionable": len(store.heads),
+        "mentionable": sum(len(head) > 1 for head in store.heads),  # the index takes no others
         "per_text": tuple(sorted(counts.items())),
     }
 
@@ -115,3 +115,23 @@ def test_the_medical_graph_covers_medical_texts(data_dir: Path) -> None:
     medical = measure_coverage(store, read_texts(file, words=True))
     hotels = measure_coverage(store, read_texts(data_dir / "zh" / "chnsenticorp" / "dev.tsv"))
     assert medical.mention_rate > 0.4 > 0.1 > hotels.mention_rate
+
+
+def test_only_what_the_index_looks_for_is_mentionable() -> None:
+    label = "http://www.w3.org/2000/01/rdf-schema#label"
+    rows = [
+        ("http://x.org/a", label, '"one"'),
+        ("http://x.org/a", "http://x.org/r", "http://x.org/b"),
+        ("http://x.org/b", label, '"two"'),  # nothing to say
+        ("_:c", "http://x.org/r", "http://x.org/b"),  # no name
+        ("http://x.org/d", label, '"one"'),
+        ("http://x.org/d", "http://x.org/r", "http://x.org/b"),
+    ]
+    store = TripleStore.from_triples(rows)
+    index = MentionIndex(store, only=selection.make("first", store).heads())
+    coverage = measure_coverage(store, ["one and two"], index=index)
+    assert (coverage.mentionable, coverage.mentioned, coverage.never_mentioned) == (2, 1, 1)
+    assert measure_coverage(store, [], index=MentionIndex(store)).mentionable == 3
+    assert (
+        measure_coverage(store, [], index=MentionIndex(store, stop_names=["one"])).mentionable == 1
+    )

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphs.content import first_of_equals
 from graphs.errors import GraphError
-from graphs.filters import FilterIndex, first_of_equals
+from graphs.filters import FilterIndex
 from graphs.splits import Splits
 
 E, R = 5, 3

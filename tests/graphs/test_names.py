@@ -127,6 +127,12 @@ def test_a_text_is_no_list_of_languages(tmp_path: Path) -> None:
             refused()
 
 
+@pytest.mark.parametrize("bad", ["en_US", "", "e n", "@en"])
+def test_what_is_no_language_tag_is_refused(bad: str) -> None:
+    with pytest.raises(GraphError, match=r"is no language tag; write it as in en or zh-hant"):
+        TripleStore.from_triples([("a", "r", "b")], languages=["en", bad])
+
+
 def test_a_nul_in_a_label_does_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "nul.nt"
     label = r'"a\u0000b"'

@@ -256,6 +256,13 @@ def test_unknown_relations_are_named(option: str) -> None:
         selection.make("first", STORE, **{option: "类别"})
 
 
+def test_a_relation_s_name_leads_to_the_relation() -> None:
+    place = "http://x.org/birthPlace"
+    store = TripleStore.from_triples([("_:a", place, '"x"'), ("_:a", LABEL, '"y"')])
+    with pytest.raises(GraphError, match=f"no relation 'birth place'; '{place}' is called so"):
+        selection.make("first", store, allow=["birth place"])
+
+
 def test_make_knows_the_names() -> None:
     assert selection.make("first", STORE) == selection.First(STORE)
     assert selection.make("rare", STORE) == selection.Rare(STORE)

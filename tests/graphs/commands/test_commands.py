@@ -110,6 +110,17 @@ def test_link_gives_offsets_and_candidates(run: Run, plain: Path, rdf: Path) -> 
     assert [each["entity"] for each in found] == ["http://x/france", "http://x/texas"]
 
 
+def test_link_shows_the_first_of_many_candidates(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "kg.nt"
+    rows = [f'<http://x/{i}> <{LABEL}> "Ann"' for i in range(13)]
+    rows += [f'<http://x/{i}> <http://x/age> "{i}"' for i in range(13)]
+    file.write_text("".join(f"{row} .\n" for row in rows))
+    lines = run("link", file, "Ann").out.splitlines()
+    assert len(lines) == 12 and "http://x/9 " in lines[10]
+    assert lines[11].strip() == "… and 3 more (--json has them)"
+    assert len(run("link", file, "Ann", "--json").json["mentions"][0]["candidates"]) == 13
+
+
 def test_link_reads_lines_and_folds_case(run: Run, plain: Path) -> None:
     done = run("link", plain, "-", "--case-fold", "--json", stdin="an APPLE\n\nno\n")
     found = [json.loads(line) for line in done.out.splitlines()]

@@ -126,6 +126,41 @@ def test_aliases_and_languages_are_in_the_plan(source: Path, tmp_path: Path) -> 
         TripleStore.open(tmp_path / "c", languages=["de"])
 
 
+def test_a_graph_without_names_takes_any_languages(source: Path, tmp_path: Path) -> None:
+    store = graphs.compile([source], tmp_path / "c")
+    for path in (source, tmp_path / "c"):
+        again = TripleStore.open(path, languages=["de"])
+        assert again.fingerprint == store.fingerprint and not again.named
+
+
+def test_names_of_nobody_are_announced(source: Path, tmp_path: Path) -> None:
+    files = [tmp_path / "some.tsv", tmp_path / "all.tsv"]
+    files[0].write_text("北京\tPeking\n火星\tMars\n<北京>\tBeijing\n", encoding="utf-8")
+    files[1].write_text("北京\tBeijing\n", encoding="utf-8")
+    said: list[str] = []
+    store = graphs.compile([source], tmp_path / "c", aliases=files, announce=said.append)
+    assert said == [f"{files[0]}: 2 of 3 lines name no entity of the graph, the first: '火星'"]
+    assert store.names_of("北京") == ("Peking", "Beijing")
+
+
+def test_only_blank_nodes_are_told_apart(tmp_path: Path) -> None:
+    text = ("_: x", "r", "_:")  # no blank nodes: texts, which RDF has as urn:graphs:…
+    paths = [
+        save(tmp_path / "1.nt", [text, ("_:x", "r", "_:y")]),
+        save(tmp_path / "2.nt", [text, ("_:x", "r", "_:y")]),
+    ]
+    store = graphs.compile(paths, tmp_path / "c")
+    assert list(store) == [text, ("_:0.x", "r", "_:0.y"), ("_:1.x", "r", "_:1.y")]
+
+
+def test_a_folder_has_no_suffix(tmp_path: Path) -> None:
+    folder = tmp_path / "my.nt"
+    folder.mkdir()
+    save(folder / "train.tsv", [("_:a", "birthPlace", "b")])
+    for store in (TripleStore.open(folder), graphs.compile([folder], tmp_path / "c")):
+        assert not store.named and store.relation_name("birthPlace") == "birthPlace"
+
+
 def test_progress_and_announcements(tmp_path: Path) -> None:
     path = tmp_path / "kg.tsv"
     path.write_text("bad\na\tr\tb\nworse\na\tr\tb\n")
