@@ -71,7 +71,8 @@ class Content:
     """Everything a store answers from.
 
     `rows` (3, N) are heads, relations and tails; `facts` and `incoming` are the same triples by
-    head and by tail; `heads` are the entities that have facts, in the order of their first.
+    head and by tail; `heads` are the entities that have facts, in the order of their first;
+    `origins` (N,) are the sources of the rows, where there are several.
     """
 
     about: About
@@ -81,6 +82,7 @@ class Content:
     facts: Grouped
     incoming: Grouped
     heads: NDArray[np.int32]
+    origins: NDArray[np.uint16] | None = None
     names: Names | None = None
     relation_names: Sequence[str] = ()
 
@@ -197,9 +199,14 @@ def _named(
     strings, ids = interner.finish()
     count = len(content.entities)
     of_entity = names.group_names(found, ids, count=count)
-    degrees = np.diff(content.facts.offsets)
-    entities = names.by_name(of_entity, names=len(strings), facts=degrees)
-    known = Names(strings, of_entity=of_entity, entities=entities, languages=languages)
+    standing = names.standing_of(graph, found.guessed)
+    known = Names(
+        strings,
+        of_entity=of_entity,
+        entities=names.by_name(of_entity, names=len(strings), standing=standing),
+        standing=standing,
+        languages=languages,
+    )
     readable = names.relation_names(graph, known, given=given_relations)
     return replace(content, names=known, relation_names=readable)
 

@@ -17,14 +17,13 @@ from graphs.compiled.folder import Folder
 from graphs.compiled.sealing import FolderWriter
 from graphs.content import Content
 from graphs.name_trie import Bearer, NameTrie, Reach
-from graphs.names import Groups, Names
+from graphs.names import ALIAS, Groups, Names
 from graphs.normal import NormalForm
 from graphs.strings import MemoryStrings, Strings
 
 MIN_LENGTH = 2
 
 _CHUNK = 1 << 14
-_ALIAS = 1 << 40  # more than any number of facts
 
 
 class KnownNames(NamedTuple):
@@ -68,7 +67,7 @@ def of_names(names: Sequence[str], *, form: NormalForm, min_length: int) -> Know
     """Gather `names`; each is its own entity, and among equal ones in `form` the first leads."""
     entities = MemoryStrings.of(names)
     heads = np.arange(len(entities), dtype=np.int32)
-    return _build(entities, heads, None, facts=None, form=form, min_length=min_length)
+    return _build(entities, heads, None, standing=None, form=form, min_length=min_length)
 
 
 def of_content(
@@ -82,11 +81,12 @@ def of_content(
     ):
         trie = _map(folder, label=_label(form))
         return KnownNames(trie, content.entities, content.names, content.heads, mapped=True)
+    names = content.names
     return _build(
         content.entities,
         content.heads,
-        content.names,
-        facts=np.diff(content.facts.offsets),
+        names,
+        standing=-np.diff(content.facts.offsets) if names is None else names.standing,
         form=form,
         min_length=min_length,
     )
@@ -131,7 +131,7 @@ def _build(
     heads: NDArray[np.int32],
     names: Names | None,
     *,
-    facts: NDArray[np.int64] | None,
+    standing: NDArray[np.int64] | None,
     form: NormalForm,
     min_length: int,
 ) -> KnownNames:
@@ -141,12 +141,12 @@ def _build(
     def bearers() -> Iterator[Bearer]:
         for start in range(0, len(heads), _CHUNK):
             chunk = heads[start : start + _CHUNK]
-            ranks = [0] * len(chunk) if facts is None else (-facts[chunk]).tolist()
+            ranks = [0] * len(chunk) if standing is None else standing[chunk].tolist()
             called = entities.take(chunk.tolist())
             for name, entity, rank in zip(called, chunk.tolist(), ranks, strict=True):
                 own = (name,) if names is None else names.get(entity)
                 for place, key in enumerate(map(form.apply, own)):
                     if len(key) >= min_length:
-                        yield Bearer(key, entity, rank if place == 0 else rank + _ALIAS)
+                        yield Bearer(key, entity, rank if place == 0 else rank + ALIAS)
 
     return KnownNames(NameTrie.build(bearers), entities, names, heads)

@@ -9,7 +9,8 @@ like. The names of an entity are, the preferred one first:
    if there is no such name, all of them. Labels come by the order of the preference, none last,
    and then by that of the relations, and so do aliases;
 3. without any name, what the id says: the text of a literal (none if its language is not wanted),
-   the local name of an IRI as words, plain text as it stands, nothing for a blank node.
+   the local name of an IRI as words (none if it has no two letters in a row, as `Q42`), plain text
+   as it stands, nothing for a blank node.
 
 White space in names is one space. In a graph that is not RDF entities are texts that name
 themselves.
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from graphs.errors import GraphError
 from graphs.interning import Interner
 from graphs.strings import Strings
-from graphs.terms import LANGUAGE, parse_literal, readable
+from graphs.terms import LANGUAGE, is_iri, parse_literal, readable
 
 _RDFS, _SKOS = "http://www.w3.org/2000/01/rdf-schema#", "http://www.w3.org/2004/02/skos/core#"
 _SCHEMA = ("http://schema.org/", "https://schema.org/")
@@ -41,6 +42,11 @@ PREFERRED = (
 ALIASES = (f"{_SKOS}altLabel", *(f"{schema}alternateName" for schema in _SCHEMA))
 NAMING = (*PREFERRED, *ALIASES)
 _DIRECT_CLAIM = "http://wikiba.se/ontology#directClaim"
+
+# How much less likely an entity is meant by its alias; more than any number of facts.
+ALIAS = 1 << 40
+
+_has_letters = re.compile("[A-Za-z]{2}").search
 
 # What a name comes from, in the order of preference.
 _GIVEN, _LABEL, _ALIAS = range(3)
@@ -78,20 +84,34 @@ class Graph(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Names as found: entity `owners` (M,) and `serials` (M,) of an interner, preferred first."""
+    """Names as found: entity `owners` (M,) and `serials` (M,) of an interner, preferred first.
+
+    `guessed` (G,) are the entities whose only name is what their IRI ends in.
+    """
 
     owners: NDArray[np.int32]
     serials: NDArray[np.int32]
+    guessed: NDArray[np.int32]
 
 
 class Names:
     """Say what entities are called, and who is called so."""
 
     def __init__(
-        self, strings: Strings, *, of_entity: Groups, entities: Groups, languages: tuple[str, ...]
+        self,
+        strings: Strings,
+        *,
+        of_entity: Groups,
+        entities: Groups,
+        standing: NDArray[np.int64],
+        languages: tuple[str, ...],
     ) -> None:
-        """Take the distinct names, those of each entity, and the entities of each name."""
+        """Take the distinct names, those of each entity, and the entities of each name.
+
+        `standing` (E,) is how likely an entity is meant by its name, see `standing_of`.
+        """
         self.strings = strings
+        self.standing = standing
         self.of_entity = of_entity
         self.entities = entities
         self.languages = languages
@@ -153,6 +173,7 @@ def find_names(
     return Found(
         np.concatenate([explicit.owners, implied.owners]),
         np.concatenate([explicit.serials, implied.serials]),
+        implied.guessed,
     )
 
 
@@ -164,16 +185,34 @@ def group_names(found: Found, ids: NDArray[np.int32], *, count: int) -> Groups:
     return Groups.of(found.owners[first], ids[found.serials[first]], count=count)
 
 
-def by_name(of_entity: Groups, *, names: int, facts: NDArray[np.int64]) -> Groups:
-    """Return the entities of each of `names` names.
+def standing_of(graph: Graph, guessed: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return for each entity (E,) a number that is the lower, the likelier it is meant by a name.
 
-    First those whose preferred name it is, then those with more `facts` (E,), then the source.
+    That is the number of its facts that do more than name it, negative; and entities whose name is
+    a guess come after all others, also after those that have the name as an alias.
+    """
+    heads, relations, _ = graph.rows
+    says = np.ones(len(graph.relations), dtype=np.bool_)
+    says[[graph.relations.number(relation) for relation in is_naming(graph.relations)]] = False
+    standing = np.zeros(len(graph.entities), dtype=np.int64)
+    for start in range(0, len(heads), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        np.subtract.at(standing, heads[part][says[relations[part]]], 1)
+    standing[guessed] += 2 * ALIAS
+    return standing
+
+
+def by_name(of_entity: Groups, *, names: int, standing: NDArray[np.int64]) -> Groups:
+    """Return the entities of each of `names` names, the likeliest meant first.
+
+    First those whose preferred name it is, then those who have it as an alias, then those of whom
+    it is a guess; among these by `standing` (E,), then in the order of the source.
     """
     owners = np.repeat(
         np.arange(len(of_entity.offsets) - 1, dtype=np.int32), np.diff(of_entity.offsets)
     )
     places = np.arange(len(owners), dtype=np.int64) - of_entity.offsets[owners]
-    order = np.lexsort((owners, -facts[owners], places > 0, of_entity.values))
+    order = np.lexsort((owners, standing[owners] + ALIAS * (places > 0), of_entity.values))
     return Groups.of(of_entity.values[order], owners[order], count=names)
 
 
@@ -234,7 +273,7 @@ def _explicit(
     np.minimum.at(best, owner, language)
     order = np.lexsort((relation, language, kind, owner))  # stable: then the source's order
     order = order[(language < _UNWANTED)[order] | (best[owner] == _UNWANTED)[order]]
-    return Found(owner[order], np.concatenate(serials)[order])
+    return Found(owner[order], np.concatenate(serials)[order], np.empty(0, dtype=np.int32))
 
 
 def _given(given: Iterable[tuple[str, Sequence[str]]], entities: Strings) -> Iterator[_Stated]:
@@ -272,20 +311,25 @@ def _implied(
     languages: Sequence[str],
 ) -> Found:
     """Return the names that the ids of `unnamed` entities themselves say."""
-    owners, serials = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.int32)]
+    owners, serials, guessed = [[np.empty(0, dtype=np.int32)] for _ in range(3)]
     for start in range(0, len(unnamed), _CHUNK):
         chunk = unnamed[start : start + _CHUNK].tolist()
-        names = [_says(term, languages=languages) for term in entities.take(chunk)]
+        terms = entities.take(chunk)
+        names = [_says(term, languages=languages) for term in terms]
         kept = [number for number, name in zip(chunk, names, strict=True) if name]
+        iris = [number for number, term in zip(chunk, terms, strict=True) if is_iri(term)]
         owners.append(np.array(kept, dtype=np.int32))
+        guessed.append(np.array(iris, dtype=np.int32))
         serials.append(interner.add([name for name in names if name]))
-    return Found(np.concatenate(owners), np.concatenate(serials))
+    return Found(*map(np.concatenate, (owners, serials, guessed)))
 
 
 def _says(term: str, *, languages: Sequence[str]) -> str:
     parsed = parse_literal(term) if term.startswith('"') else None
     if parsed is None:
-        return clean(readable(term))
+        name = clean(readable(term))
+        # Q42, m.02mjmr and 118540238 are numbers of a catalogue, and no words.
+        return "" if name.isascii() and is_iri(term) and not _has_letters(name) else name
     wanted = language_rank(parsed.language, languages) < _UNWANTED
     return clean(readable(term)) if wanted else ""
 

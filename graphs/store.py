@@ -136,6 +136,23 @@ class TripleStore:
         """List the files that a compiled graph was built from."""
         return self._content.about.sources
 
+    def source_of(self, triple: tuple[str, str, str]) -> Source | None:
+        """Return the source that brought `triple` first; None if that is not known.
+
+        All triples are looked through: milliseconds for millions.
+        """
+        sources, origins = self.sources, self._content.origins
+        if not sources or triple not in self:
+            return None
+        if origins is None:
+            return sources[0]
+        head, relation, tail = triple
+        heads, relations, tails = self._content.rows
+        rows = np.flatnonzero(heads == self._entities.number(head))
+        rows = rows[tails[rows] == self._entities.number(tail)]
+        rows = rows[relations[rows] == self._relations.number(relation)]
+        return sources[int(origins[rows[0]])]
+
     @property
     def entities(self) -> Sequence[str]:
         """List heads and tails in order of first appearance, a triple's head before its tail."""
@@ -287,8 +304,9 @@ class TripleStore:
     def candidates(self, name: str) -> tuple[str, ...]:
         """Return the entities called `name`, most likely first; also the one whose id it is.
 
-        First those whose preferred name it is, then those with more facts, then the source. The
-        text of a literal names nobody.
+        First those whose preferred name it is, then those who have it as an alias, then those of
+        whom it is a guess, from what their IRI ends in; among these those with more facts that do
+        more than name them, then the source. The text of a literal names nobody.
         """
         known = self._content.names
         called = [] if known is None else self._entities.take(known.candidates(name))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SMALL = 50_000  # heads among which a misspelt one is looked for
 _NEAR = 3
+_CANDIDATES = 10
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -47,15 +48,16 @@ def run(options: argparse.Namespace) -> None:
         raise GraphError(
             f"graph {store.name!r} has nothing called {options.name!r}{_near(store, options.name)}"
         )
-    found = [
-        _entity(store, each, limit=options.limit, incoming=options.incoming) for each in entities
-    ]
+    shown = entities if options.json else entities[:_CANDIDATES]
+    found = [_entity(store, each, limit=options.limit, incoming=options.incoming) for each in shown]
     if options.json:
         console.emit_json({"name": options.name, "entities": found})
         return
     for number, entity in enumerate(found):
         for line in ([""] if number else []) + _render(entity, limit=options.limit):
             console.emit(line)
+    if len(entities) > len(shown):
+        console.emit(f"\n… and {len(entities) - len(shown)} more of this name (--json has them)")
 
 
 def _entity(store: TripleStore, entity: str, *, limit: int, incoming: bool) -> dict[str, Any]:
@@ -80,7 +82,14 @@ def _spelled(store: TripleStore, triple: Triple) -> dict[str, str]:
         "head_name": store.name_of(triple.head),
         "relation_name": store.relation_name(triple.relation),
         "tail_name": store.name_of(triple.tail),
+        **_origin(store, triple),
     }
+
+
+def _origin(store: TripleStore, triple: Triple) -> dict[str, str]:
+    """Say which of several sources brought a triple."""
+    source = store.source_of(triple) if len(store.sources) > 1 else None
+    return {} if source is None else {"source": source.path}
 
 
 def _render(entity: dict[str, Any], *, limit: int) -> list[str]:

@@ -28,6 +28,7 @@ from graphs.readers import OnError
 from graphs.store import TripleStore
 
 _MAX_SOURCES = (1 << 16) - 1
+_MAX_SOURCES = 1 << 16
 _EXACT = NormalForm(case_fold=False, nfkc=False)
 
 
@@ -94,8 +95,11 @@ def _silent(_: object) -> None:
 
 def _check_sources(plan: Plan) -> None:
     """Refuse, before any work, what cannot become a graph."""
-    if not plan.sources:
-        raise GraphError("no sources; name at least one file of triples")
+    if not 0 < len(plan.sources) <= _MAX_SOURCES:
+        raise GraphError(
+            f"{len(plan.sources)} sources; name at least one file of triples, and at most"
+            f" {_MAX_SOURCES}"
+        )
     for path in (*plan.sources, *plan.aliases):
         if not is_there(path):
             raise GraphError(f"{path}: there is no such file")

@@ -191,15 +191,22 @@ class Compiler:
         numbers = interner.finish()
         strings, count = self._strings("names", numbers), len(content.entities)
         of_entity = names.group_names(found, numbers.ids, count=count)
-        degrees = np.diff(content.facts.offsets)
-        entities = names.by_name(of_entity, names=len(strings), facts=degrees)
+        standing = names.standing_of(graph, found.guessed)
+        self._writer.write("names.standing", standing)
+        entities = names.by_name(of_entity, names=len(strings), standing=standing)
         for name, groups in (("names.of_entity", of_entity), ("names.entities", entities)):
             self._writer.write(f"{name}.offsets", groups.offsets)
             self._writer.write(f"{name}.values", groups.values)
-        known = Names(strings, of_entity=of_entity, entities=entities, languages=languages)
-        called = names.relation_names(
-            graph, known, given=_of_folders(paths, folders.read_relation_names)
+        known = Names(
+            strings,
+            of_entity=of_entity,
+            entities=entities,
+            standing=standing,
+            languages=languages,
         )
+        files = chain.from_iterable(map(folders.read_name_file, self._plan.aliases))
+        given = chain(files, _of_folders(paths, folders.read_relation_names))
+        called = names.relation_names(graph, known, given=given)
         self._write_relation_names(called)
         return replace(content, names=known, relation_names=called)
 
@@ -208,7 +215,7 @@ class Compiler:
         lines, unknown, first = 0, 0, ""
         for entity, called in folders.read_name_file(path):
             lines += 1
-            if entity not in graph.entities:
+            if entity not in graph.entities and entity not in graph.relations:
                 unknown, first = unknown + 1, first or entity
             yield entity, called
         if unknown:

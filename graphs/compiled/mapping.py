@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from graphs.compiled.folder import Folder
 from graphs.content import About, Content, Grouped, Source
 from graphs.interning import heap_shapes
@@ -42,6 +45,7 @@ def read(folder: Folder, *, name: str) -> Content:
         facts=_grouped(folder, "facts"),
         incoming=_grouped(folder, "incoming"),
         heads=folder.array("heads", dtype="<i4", shape=(None,)),
+        origins=_origins(folder),
         names=_names(folder) if manifest["named"] else None,
         relation_names=_relation_names(folder) if manifest["named"] else (),
     )
@@ -67,6 +71,12 @@ def _grouped(folder: Folder, name: str) -> Grouped:
     )
 
 
+def _origins(folder: Folder) -> NDArray[np.uint16] | None:
+    if "sources" not in folder:
+        return None
+    return folder.array("sources", dtype="<u2", shape=(folder.manifest["triples"],))
+
+
 def _names(folder: Folder) -> Names:
     strings = _strings(folder, "names")
     of_entity, entities = (
@@ -80,7 +90,13 @@ def _names(folder: Folder) -> Names:
         )
     )
     languages = tuple(folder.manifest["languages"])
-    return Names(strings, of_entity=of_entity, entities=entities, languages=languages)
+    return Names(
+        strings,
+        of_entity=of_entity,
+        entities=entities,
+        standing=folder.array("names.standing", dtype="<i8", shape=(folder.manifest["entities"],)),
+        languages=languages,
+    )
 
 
 def _relation_names(folder: Folder) -> Sequence[str]:

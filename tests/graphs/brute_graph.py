@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from graphs import TripleStore
-from graphs.terms import literal, parse_literal, readable
+from graphs.terms import is_iri, literal, parse_literal, readable
 
 RDFS_LABEL = "http://www.w3.org/2000/01/rdf-schema#label"
 PREF_LABEL = "http://www.w3.org/2004/02/skos/core#prefLabel"
@@ -88,6 +89,7 @@ class BruteGraph:
         self.relations = list(dict.fromkeys(r for _, r, _ in self.triples))
         self.named = rdf or bool(names) or any(r in (*LABELS, *ALIASES) for r in self.relations)
         self.languages = tuple(languages) if self.named else ()
+        self._guessed: set[str] = set()
         self._known = {e: self._find_names(e, dict(names or {})) for e in self.entities}
 
     def facts(self, entity: str) -> list[tuple[str, str]]:
@@ -129,7 +131,7 @@ class BruteGraph:
     def candidates(self, name: str) -> list[str]:
         found = [e for e in self.entities if self.named and name in self.names_of(e)]
         found = [e for e in found if parse_literal(e) is None]
-        found.sort(key=lambda e: (self.name_of(e) != name, -len(self.facts(e))))
+        found.sort(key=lambda e: (self._likely(e, self.name_of(e) != name), -self._said(e)))
         return found + [name] * (name in self.entities and name not in found)
 
     def readable(self, fact: tuple[str, str]) -> tuple[str, str] | None:
@@ -140,11 +142,18 @@ class BruteGraph:
             return None
         return self.relation_name(relation), self.name_of(tail)
 
+    def _likely(self, entity: str, is_alias: bool) -> int:
+        return 2 if entity in self._guessed else int(is_alias)
+
+    def _said(self, entity: str) -> int:
+        return sum(not self.named or r not in (*LABELS, *ALIASES) for r, _ in self.facts(entity))
+
     def bearers(self) -> list[tuple[str, str]]:
         """List (name, entity) of the entities with facts, the likeliest meant first."""
         found = [
-            (place > 0, -len(self.facts(entity)), self.entities.index(entity), name)
-            for entity in self.heads
+            (self._likely(entity, place > 0), -self._said(entity), number, name)
+            for number, entity in enumerate(self.entities)
+            if entity in self.heads
             for place, name in enumerate(self.names_of(entity))
         ]
         return [(name, self.entities[number]) for _, _, number, name in sorted(found)]
@@ -169,7 +178,12 @@ class BruteGraph:
         parts = parse_literal(entity)
         if parts is not None and language_rank(parts.language, self.languages) is None:
             return []
-        return [clean(readable(entity))] if clean(readable(entity)) else []
+        name = clean(readable(entity))
+        if parts is None and is_iri(entity):
+            self._guessed.add(entity)
+            if name.isascii() and not any(a.isalpha() and b.isalpha() for a, b in pairwise(name)):
+                return []
+        return [name] if name else []
 
 
 def check(store: TripleStore, brute: BruteGraph, *, limits: Sequence[int] = (0, 1, 2, 9)) -> int:

@@ -211,7 +211,7 @@ def test_an_ambiguous_name_keeps_all_who_bear_it(cities: TripleStore) -> None:
     assert among_all == ["urn:q", "urn:i", "urn:b"]
     assert index.find("to Peking!") == [Mention(3, 9, "urn:q")]
     assert index.candidates("PEKING") == ("urn:b",) and index.candidates("Pekin") == ()
-    assert (len(index), index.excluded) == (5, 1)  # x is too short
+    assert (len(index), index.excluded) == (5, 0)  # urn:x has no name
 
 
 def test_who_is_spelt_so_comes_first_and_each_once(cities: TripleStore) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphs
-from graphs import GraphError, TripleStore
+from graphs import Fact, GraphError, MentionIndex, TripleStore
 from graphs.names import Groups, language_rank
 from graphs.terms import literal
 from tests.graphs.brute_graph import (
@@ -155,3 +155,31 @@ def test_groups_are_lists(pairs: list[tuple[int, int]]) -> None:
     groups = Groups.of(owners, values, count=5)
     expected = [[value for owner, value in pairs if owner == number] for number in range(5)]
     assert [groups.get(number) for number in range(5)] == expected
+
+
+def test_what_an_iri_ends_in_gives_way_to_what_is_stated() -> None:
+    city, page = "http://x.org/Q1", "http://de.x.org/wiki/Berlin"
+    store = TripleStore.from_triples(
+        [
+            (page, "http://x.org/about", city),
+            (page, "http://x.org/in", city),
+            (city, RDFS_LABEL, literal("City of Berlin")),
+            (city, ALT_LABEL, literal("Berlin")),
+            (city, "http://x.org/in", "http://x.org/Q2"),
+        ]
+    )
+    assert store.candidates("Berlin") == (city, page)
+    assert MentionIndex(store).find("in Berlin") == [(3, 9, city)]
+    assert store.names_of("http://x.org/Q2") == () and store.name_of(page) == "Berlin"
+    assert store.readable(Fact("http://x.org/in", "http://x.org/Q2")) is None
+
+
+def test_names_do_not_make_an_entity_likelier() -> None:
+    labelled = [
+        ("http://x.org/aa", RDFS_LABEL, literal("Rome", language=tag)) for tag in ("en", "de")
+    ]
+    told = [
+        ("http://x.org/bb", RDFS_LABEL, literal("Rome")),
+        ("http://x.org/bb", "http://x.org/in", "http://x.org/Italy"),
+    ]
+    assert TripleStore.from_triples([*labelled, *told]).candidates("Rome")[0] == "http://x.org/bb"

@@ -271,3 +271,17 @@ def test_published_graphs_have_the_sizes_that_are_documented(data_dir: Path) -> 
     assert (len(store), len(store.heads), list(store.relations)) == (52_576, 45_124, ["义原"])
     store = TripleStore.open(data_dir / "kg" / "Medical.spo")
     assert (len(store), len(store.heads), list(store.relations)) == (13_864, 13_553, ["类别"])
+
+
+def test_who_brought_a_triple_first(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("one.tsv", "two.tsv", "three.tsv")]
+    for file, text in zip(files, ("a\tr\tb\n", "a\tr\tb\na\tr\tc\n", "a\tq\tb\n"), strict=True):
+        file.write_text(text, encoding="utf-8")
+    store = graphs.compile(files, tmp_path / "c")
+    brought = {triple: store.source_of(triple) for triple in [*store, ("a", "r", "a")]}
+    assert [source and Path(source.path).name for source in brought.values()] == [
+        "one.tsv", "two.tsv", "three.tsv", None,
+    ]  # fmt: skip
+    single = graphs.compile(files[:1], tmp_path / "d")
+    assert single.source_of(("a", "r", "b")) == single.sources[0]
+    assert TripleStore.open(files[0]).source_of(("a", "r", "b")) is None
