@@ -28,7 +28,6 @@ from graphs.readers import OnError
 from graphs.store import TripleStore
 
 _MAX_SOURCES = (1 << 16) - 1
-_MAX_SOURCES = 1 << 16
 _EXACT = NormalForm(case_fold=False, nfkc=False)
 
 
@@ -95,18 +94,15 @@ def _silent(_: object) -> None:
 
 def _check_sources(plan: Plan) -> None:
     """Refuse, before any work, what cannot become a graph."""
-    if not 0 < len(plan.sources) <= _MAX_SOURCES:
-        raise GraphError(
-            f"{len(plan.sources)} sources; name at least one file of triples, and at most"
-            f" {_MAX_SOURCES}"
-        )
+    if not plan.sources:
+        raise GraphError("no sources; name at least one file of triples")
+    if len(plan.sources) > _MAX_SOURCES:
+        raise GraphError(f"{len(plan.sources)} sources, {_MAX_SOURCES} at most; join some of them")
     for path in (*plan.sources, *plan.aliases):
         if not is_there(path):
             raise GraphError(f"{path}: there is no such file")
         if not path.is_file() and not path.is_dir():  # it is read twice, which a pipe cannot be
             raise GraphError(f"{path}: is no file; save what it gives as one")
-    if len(plan.sources) > _MAX_SOURCES:
-        raise GraphError(f"{len(plan.sources)} sources, {_MAX_SOURCES} at most; join some of them")
 
 
 def _check_target(target: Path, *, overwrite: bool) -> Version | None:

@@ -213,8 +213,7 @@ def test_arguments_that_are_refused_before_any_work(source: Path, tmp_path: Path
     (tmp_path / "app" / MANIFEST).write_text("{}")
     before = sorted(tmp_path.rglob("*"))
     cases: list[tuple[Any, Any, str]] = [
-        ([], "c", "0 sources"),
-        ([source] * 65_537, "c", "65537 sources"),
+        ([], "c", "no sources"),
         (str(source), "c", "give a list"),
         ([tmp_path / "absent.nt"], "c", "there is no such file"),
         ([tmp_path / "pipe.nt"], "c", "is no file"),
