@@ -46,7 +46,7 @@ def read_hub(source: str, *, config: str | None) -> dict[str, Table]:
     if known is False:
         raise DataError(f"{_NOT_HERE}, and no such data set on the hub{_ADVICE}", file=source)
     try:
-        with nullcontext() if known else _offline():
+        with nullcontext() if known else offline():
             content = datasets.load_dataset(source, config)
         return {
             str(name): table_of(split, file=f"{source}/{name}") for name, split in content.items()
@@ -59,7 +59,7 @@ def read_hub(source: str, *, config: str | None) -> dict[str, Table]:
 
 
 @contextmanager
-def _offline() -> Iterator[None]:
+def offline() -> Iterator[None]:
     """Let `datasets` look for its copy alone; it would ask six times more, for half a minute."""
     import datasets
 

@@ -28,14 +28,14 @@ FILES = sorted(
 
 # Each library has one door: the files, or the folder, that may import it.
 DOORS = {
-    "datasets": ("kbert/hub.py",),
+    "datasets": ("kbert/hub.py", "kbert/pretraining/columns.py"),
     "huggingface_hub": ("kbert/nn/hub.py",),
     "lightning": (),
     "marisa_trie": ("graphs/name_trie.py",),
     "matplotlib": ("graphs/pictures.py",),
     "networkx": ("graphs/networks.py",),
     "pandas": (),
-    "pyarrow": ("graphs/export.py", "kbert/tables.py"),
+    "pyarrow": ("graphs/export.py", "kbert/pretraining/columns.py", "kbert/tables.py"),
     "pyoxigraph": ("graphs/syntax/oxigraph.py",),
     "pytorch_lightning": ("kbert/module.py", "kbert/trainer.py"),
     "rdflib": ("graphs/rdf.py",),

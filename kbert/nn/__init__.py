@@ -1,9 +1,9 @@
 """The encoder and its bricks: BERT (Devlin et al. 2019) under a rule of who may see whom.
 
 `visibility` holds that rule; `embeddings`, `attention` and `encoder` are the model;
-`heads` the task layers; `checkpoint` reads and writes the Hugging Face layout. Nothing here
-knows graphs, data files or a training loop. Names are loaded when first asked for, so that
-`kbert.nn.visibility` can be imported without torch.
+`heads` the task layers and `pretraining_heads` those of pre-training; `checkpoint` reads and writes
+the Hugging Face layout. Nothing here knows graphs, data files or a training loop. Names are loaded
+when first asked for, so that `kbert.nn.visibility` can be imported without torch.
 """
 
 from __future__ import annotations
@@ -15,15 +15,25 @@ if TYPE_CHECKING:
     from kbert.nn.config import EncoderConfig
     from kbert.nn.encoder import Encoder, EncoderOutput
     from kbert.nn.heads import Classifier, Tagger
+    from kbert.nn.pretraining_heads import LanguageModel
     from kbert.nn.visibility import Visibility
 
-__all__ = ["Classifier", "Encoder", "EncoderConfig", "EncoderOutput", "Tagger", "Visibility"]
+__all__ = [
+    "Classifier",
+    "Encoder",
+    "EncoderConfig",
+    "EncoderOutput",
+    "LanguageModel",
+    "Tagger",
+    "Visibility",
+]
 
 _HOMES = {
     "Classifier": "heads",
     "Encoder": "encoder",
     "EncoderConfig": "config",
     "EncoderOutput": "encoder",
+    "LanguageModel": "pretraining_heads",
     "Tagger": "heads",
     "Visibility": "visibility",
 }

@@ -2,8 +2,8 @@
 
 Names are mapped by the table of `layout`. Reading is strict: every tensor of the model must be in
 the file with its shape, and the file may hold nothing else, but for what is ignored by name (old
-buffers and, for a bare encoder, task heads). Weights become float32. Files appear whole or not at
-all.
+buffers, copies of tied weights and, for a bare encoder, task heads). Weights become float32. Files
+appear whole or not at all.
 """
 
 from __future__ import annotations
@@ -19,23 +19,28 @@ from safetensors.torch import save as to_bytes
 from kbert.errors import CheckpointError
 from kbert.nn.config import EncoderConfig
 from kbert.nn.encoder import Encoder
-from kbert.nn.folder import CONFIG, WEIGHTS, read_json, read_tensors, write
-from kbert.nn.heads import Classifier, Tagger
+from kbert.nn.folder import CONFIG, WEIGHTS, read_tensors, write
+from kbert.nn.head_entries import Model, architecture, head_entries, read_labels
+from kbert.nn.heads import Tagger
 from kbert.nn.hub import resolve
 from kbert.nn.layout import PREFIX, file_names, modern
+from kbert.nn.pretraining_files import exchange_heads, head_sizes, without_tied_copies
+from kbert.nn.pretraining_heads import LanguageModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-__all__ = ["load_encoder", "load_weights", "read_labels", "resolve", "save"]
+__all__ = [
+    "load_encoder",
+    "load_language_model",
+    "load_weights",
+    "read_labels",
+    "resolve",
+    "save",
+]
 
-_ARCHITECTURES = {
-    Encoder: "BertModel",
-    Classifier: "BertForSequenceClassification",
-    Tagger: "BertForTokenClassification",
-}
 # A buffer of old versions that holds 0, 1, 2, …
 _IGNORED = ("embeddings.position_ids",)
 _OTHER_HEADS = ("cls.", "classifier.", "qa_outputs.")
@@ -63,18 +68,42 @@ def load_encoder(
     return encoder
 
 
+def load_language_model(source: str | Path) -> LanguageModel:
+    """Load an encoder with the heads of pre-training that a model folder or a hub id has.
+
+    A head that is not there is put on by making a `LanguageModel` of the sizes wanted, and
+    `load_weights` with `change_heads`.
+
+    Raises `CheckpointError` if the model cannot be found, read, does not fit its own config, or
+    has no head that names tokens.
+    """
+    folder = resolve(source)
+    config = EncoderConfig.from_folder(folder)
+    path = folder / WEIGHTS
+    relation, boundary = head_sizes(_modernise(read_tensors(path), path=path), path=path)
+    with torch.device("meta"):  # memory comes with the loaded weights
+        encoder = Encoder(config)
+        model = LanguageModel(encoder, relation_labels=relation, boundary_positions=boundary)
+    load_weights(model, folder)
+    return model
+
+
 def load_weights(
-    module: Encoder | Classifier | Tagger,
+    module: Model,
     folder: str | Path,
     *,
     add_pooler: bool = False,
+    change_heads: bool = False,
     generator: torch.Generator | None = None,
 ) -> None:
     """Load the weights of `folder` into `module`, whose sizes must be those of the file.
 
     A module on the meta device comes to the CPU; any other keeps its device and dtype. Names in
     the file may begin with `bert.` or not, and may be the old `gamma` and `beta`. `add_pooler` is
-    as in `load_encoder`; a `Tagger` needs no pooler in the file, since it does not use one.
+    as in `load_encoder`; a `Tagger`, or a `LanguageModel` without relation, needs no pooler in the
+    file, since it does not use one. With `change_heads` a head of pre-training that the file has
+    not, or has in another size, keeps the module's weights, for which a warning is logged; one
+    that only the file has is left aside.
 
     Raises `CheckpointError`, with the full lists of names, if anything is missing, unexpected or
     of another shape; the module is then as it was.
@@ -82,10 +111,14 @@ def load_weights(
     path = Path(folder) / WEIGHTS
     stored = _modernise(read_tensors(path), path=path)
     has_pooler = any(name.startswith(_POOLER) for name in stored)
-    if not has_pooler and (add_pooler or isinstance(module, Tagger)):
+    if not has_pooler and (add_pooler or not _uses_pooler(module)):
         stored |= _fresh_pooler(module, path=path, generator=generator)
     own = module.state_dict()
     wanted = {theirs.removeprefix(PREFIX): ours for ours, theirs in file_names(module).items()}
+    if isinstance(module, LanguageModel):
+        stored = without_tied_copies(stored, path=path)
+        if change_heads:
+            stored = exchange_heads(stored, {n: own[o] for n, o in wanted.items()}, path=path)
     ignored = _IGNORED + (_OTHER_HEADS if isinstance(module, Encoder) else ())
     missing = [name for name in wanted if name not in stored]
     unexpected = [n for n in stored if n not in wanted and not n.startswith(ignored)]
@@ -102,39 +135,28 @@ def load_weights(
     module.load_state_dict(loaded, assign=any(tensor.is_meta for tensor in own.values()))
 
 
-def read_labels(folder: str | Path) -> tuple[str, ...]:
-    """Read the names of a head's labels, in the order of their ids, from `config.json`.
-
-    Raises `CheckpointError` if the file has no `id2label`, or one that does not count from zero.
-    """
-    file = Path(folder) / CONFIG
-    table = read_json(file).get("id2label")
-    if not isinstance(table, dict) or {str(i) for i in range(len(table))} != set(table):
-        raise CheckpointError(f"{file}: id2label does not name the labels 0, 1, 2, ...")
-    return tuple(str(table[str(i)]) for i in range(len(table)))
-
-
 def save(
-    module: Encoder | Classifier | Tagger,
+    module: Model,
     folder: str | Path,
     *,
     labels: Sequence[str] | None = None,
 ) -> None:
     """Write `config.json` and `model.safetensors`, which transformers loads, into `folder`.
 
-    `labels` names a head's labels in the order of their ids; None leaves `LABEL_0`, `LABEL_1`, …
-    A `Tagger` is written without its unused pooler, as transformers does.
+    `labels` names a head's labels, for a `LanguageModel` those of its relation, in the order of
+    their ids; None leaves `LABEL_0`, `LABEL_1`, … A `Tagger`, or a `LanguageModel` without
+    relation, is written without its unused pooler, as transformers does.
 
     Raises `CheckpointError` if the folder cannot be written, `ValueError` if `labels` do not fit.
     """
     folder = Path(folder)
-    config: dict[str, object] = {"architectures": [_ARCHITECTURES[type(module)]]}
-    config |= _encoder(module).config.to_hugging_face() | _head_entries(module, labels)
+    config: dict[str, object] = {"architectures": [architecture(module)]}
+    config |= _encoder(module).config.to_hugging_face() | head_entries(module, labels=labels)
     tensors = module.state_dict()
     stored = {
         theirs: tensors[ours].detach().cpu().contiguous()
         for ours, theirs in file_names(module).items()
-        if not (isinstance(module, Tagger) and theirs.startswith(PREFIX + _POOLER))
+        if _uses_pooler(module) or not theirs.startswith(PREFIX + _POOLER)
     }
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
     try:
@@ -145,27 +167,14 @@ def save(
         raise CheckpointError(f"{folder}: cannot be written: {error.strerror}") from None
 
 
-def _encoder(module: Encoder | Classifier | Tagger) -> Encoder:
+def _encoder(module: Model) -> Encoder:
     return module if isinstance(module, Encoder) else module.encoder
 
 
-def _head_entries(
-    module: Encoder | Classifier | Tagger, labels: Sequence[str] | None
-) -> dict[str, object]:
-    """Describe a head as transformers does: its dropout and its labels in both directions."""
-    if isinstance(module, Encoder):
-        if labels is not None:
-            raise ValueError("an encoder has no labels")
-        return {}
-    count = module.classifier.out_features
-    names = [f"LABEL_{i}" for i in range(count)] if labels is None else list(labels)
-    if len(names) != count or len(set(names)) != count:
-        raise ValueError(f"expected {count} different labels, one an output; received {names}")
-    return {
-        "classifier_dropout": module.dropout.p,
-        "id2label": {str(i): name for i, name in enumerate(names)},
-        "label2id": {name: i for i, name in enumerate(names)},
-    }
+def _uses_pooler(module: Model) -> bool:
+    if isinstance(module, LanguageModel):
+        return module.relation is not None
+    return not isinstance(module, Tagger)
 
 
 def _modernise(tensors: dict[str, Tensor], *, path: Path) -> dict[str, Tensor]:
@@ -179,12 +188,12 @@ def _modernise(tensors: dict[str, Tensor], *, path: Path) -> dict[str, Tensor]:
 
 
 def _fresh_pooler(
-    module: Encoder | Classifier | Tagger, *, path: Path, generator: torch.Generator | None
+    module: Model, *, path: Path, generator: torch.Generator | None
 ) -> dict[str, Tensor]:
-    """Make the tensors of a pooler; zeros for a `Tagger`, which does not read them."""
+    """Make the tensors of a pooler; zeros where it is not read."""
     config = _encoder(module).config
     weight = torch.zeros(config.width, config.width)
-    if not isinstance(module, Tagger):
+    if _uses_pooler(module):
         weight.normal_(std=config.initializer_std, generator=generator)
         _log.warning("%s: has no pooler; a fresh one is put in, to be trained", path)
     return {"pooler.dense.weight": weight, "pooler.dense.bias": torch.zeros(config.width)}

@@ -13,6 +13,7 @@ from kbert.nn.encoder import Encoder
 
 if TYPE_CHECKING:
     from kbert.nn.heads import Classifier, Tagger
+    from kbert.nn.pretraining_heads import LanguageModel
 
 PREFIX = "bert."
 
@@ -34,17 +35,26 @@ _IN_LAYER = {
     "contract": "output.dense",
     "output_norm": "output.LayerNorm",
 }
+# The heads of pre-training. Those of tokens and relation are as in `BertForPreTraining`; the one of
+# boundaries has no counterpart there, and stands beside them under a name of ours.
+_IN_HEAD = {
+    "tokens.dense": "cls.predictions.transform.dense",
+    "tokens.norm": "cls.predictions.transform.LayerNorm",
+    "tokens": "cls.predictions",
+    "relation": "cls.seq_relationship",
+    "boundary": "cls.boundary",
+}
 _OLD_LEAVES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
 
-def file_names(module: Encoder | Classifier | Tagger) -> dict[str, str]:
+def file_names(module: Encoder | Classifier | Tagger | LanguageModel) -> dict[str, str]:
     """Map each tensor's name in `module` to its name in a file."""
     if isinstance(module, Encoder):
         return {name: _to_file(name) for name in module.state_dict()}
     names = {}
     for ours in module.state_dict():
         inner = ours.removeprefix("encoder.")
-        names[ours] = ours if inner == ours else PREFIX + _to_file(inner)
+        names[ours] = _head_to_file(ours) if inner == ours else PREFIX + _to_file(inner)
     return names
 
 
@@ -55,6 +65,14 @@ def _to_file(name: str) -> str:
         return f"{_OUTER[stem]}.{leaf}"
     _, number, part = stem.split(".", maxsplit=2)
     return f"encoder.layer.{number}.{_IN_LAYER[part]}.{leaf}"
+
+
+def _head_to_file(name: str) -> str:
+    """Translate the name of a head's tensor; a task head's stays as it is."""
+    for ours, theirs in _IN_HEAD.items():
+        if name.startswith(ours + "."):
+            return theirs + name.removeprefix(ours)
+    return name
 
 
 def modern(name: str) -> str:

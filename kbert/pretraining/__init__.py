@@ -1,0 +1,1 @@
+"""Pre-training: a corpus on disk, pairs of sentences, corruption, and objectives."""
