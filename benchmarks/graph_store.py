@@ -11,6 +11,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -76,7 +77,7 @@ def _compiled(path: str) -> dict[str, Any]:
     rates = {}
     for name, limit in (("first two", 2), ("all", None)):
         rates[name] = [
-            _rate(lambda head, n=limit: store.facts(head, limit=n), _sample(store.heads, seed))
+            _rate(partial(store.facts, limit=limit), _sample(store.heads, seed))
             for seed in range(_ROUNDS)
         ]
     return {
@@ -134,7 +135,7 @@ def _networkx(triples: Iterator[Triple]) -> tuple[Ask, int]:
 
 def _store(triples: Iterator[Triple]) -> tuple[Ask, int]:
     store = TripleStore.from_triples(triples)
-    return (lambda head: store.facts(head, limit=2)), len(store)
+    return partial(store.facts, limit=2), len(store)
 
 
 _LOADERS: Final[dict[str, Callable[[Iterator[Triple]], tuple[Ask, int]]]] = {

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +24,7 @@ from graphs.opening import is_there
 from graphs.readers import SUFFIXES, OnError, ReadReport
 from graphs.store import TripleStore
 
+_LARGE = 1_000_000
 _SAMPLE = "cn_dbpedia_sample"
 _K_BERT = "https://github.com/autoliuweijie/K-BERT"
 
@@ -98,6 +100,7 @@ def load(
     home: Path | None = None,
     announce: Callable[[str], None] | None = None,
     languages: Sequence[str] = (),
+    progress: Callable[[int], None] | None = None,
 ) -> TripleStore:
     """Open a graph of the catalogue by its name, or a file or compiled folder by its path.
 
@@ -107,17 +110,23 @@ def load(
     suffix of `graphs.readers.SUFFIXES`. What a user should know, the sample in place of a graph and
     skipped lines, goes to `announce` in one line each; without it, to standard error. `languages`
     is the preference among names and literals of a graph that has several (see `graphs.names`).
+    `progress` is called with the number of bytes of each piece that is read of a file.
 
     Raises `GraphNotFound` for a graph whose file is not there, `UnknownGraph` for what is neither
     name nor path, and what `TripleStore.open` raises.
     """
     announce = _to_stderr if announce is None else announce
+    opened = partial(
+        _open, on_error=on_error, announce=announce, languages=languages, progress=progress
+    )
     if not isinstance(name_or_path, str) or name_or_path not in CATALOG:
         if not is_there(name_or_path):
             raise UnknownGraph(_unknown(str(name_or_path)))
         path, named = Path(name_or_path), str(name_or_path)  # a Path loses a leading ./
-        return _open(path, named, on_error=on_error, announce=announce, languages=languages)
+        return opened(path, named)
     name = name_or_path
+    if is_there(name) and name != "none":
+        announce(f"{name}: this is the graph of the catalogue; for what is here write ./{name}")
     if name == "none":
         return TripleStore.from_triples((), name=name)
     if name == _SAMPLE:
@@ -126,7 +135,7 @@ def load(
     for suffix in ("", *SUFFIXES):
         path = folder / f"{name}{suffix}"
         if path.is_file() if suffix else is_compiled(path):
-            return _open(path, name, on_error=on_error, announce=announce, languages=languages)
+            return opened(path, name)
     if name == "cn_dbpedia":
         store = _sample()
         announce(
@@ -145,9 +154,22 @@ def _open(
     on_error: OnError,
     announce: Callable[[str], None],
     languages: Sequence[str],
+    progress: Callable[[int], None] | None,
 ) -> TripleStore:
     report = ReadReport()
-    store = TripleStore.open(path, on_error=on_error, report=report, name=name, languages=languages)
+    store = TripleStore.open(
+        path,
+        on_error=on_error,
+        report=report,
+        name=name,
+        languages=languages,
+        progress=progress,
+    )
+    if store.folder is None and len(store) >= _LARGE:
+        announce(
+            f"{path}: {len(store)} triples were read into memory; `python -m graphs build` makes a"
+            " folder of them that opens at once"
+        )
     for note in report.notes:
         announce(note)
     if report.merged:

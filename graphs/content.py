@@ -157,7 +157,13 @@ def from_triples(
     _check_names(given)
     if not (is_rdf or given or given_relations or names.is_naming(relations)):
         return content
-    return _named(content, languages=preferred, given=given, given_relations=given_relations)
+    return _named(
+        content,
+        languages=preferred,
+        given=given,
+        given_relations=given_relations,
+        report=report,
+    )
 
 
 def iter_triples(content: Content) -> Iterator[Triple]:
@@ -192,10 +198,13 @@ def _named(
     languages: tuple[str, ...],
     given: GivenNames,
     given_relations: GivenNames,
+    report: ReadReport | None,
 ) -> Content:
     graph = Graph(content.entities, content.relations, content.rows)
     interner = MemoryInterner()
     found = names.find_names(graph, interner, languages=languages, given=given)
+    if report is not None:
+        report.notes += map(names.no_text_in, found.absent(languages))
     strings, ids = interner.finish()
     count = len(content.entities)
     of_entity = names.group_names(found, ids, count=count)

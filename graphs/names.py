@@ -86,12 +86,18 @@ class Graph(NamedTuple):
 class Found(NamedTuple):
     """Names as found: entity `owners` (M,) and `serials` (M,) of an interner, preferred first.
 
-    `guessed` (G,) are the entities whose only name is what their IRI ends in.
+    `guessed` (G,) are the entities whose only name is what their IRI ends in. `ranks` are those of
+    the languages that occurred, see `language_rank`.
     """
 
     owners: NDArray[np.int32]
     serials: NDArray[np.int32]
     guessed: NDArray[np.int32]
+    ranks: frozenset[int]
+
+    def absent(self, languages: Sequence[str]) -> list[str]:
+        """Return those of the preferred `languages` that no text of the graph is in."""
+        return [tag for rank, tag in enumerate(languages) if rank not in self.ranks]
 
 
 class Names:
@@ -174,6 +180,7 @@ def find_names(
         np.concatenate([explicit.owners, implied.owners]),
         np.concatenate([explicit.serials, implied.serials]),
         implied.guessed,
+        explicit.ranks | implied.ranks,
     )
 
 
@@ -239,6 +246,11 @@ def relation_names(
     return readables
 
 
+def no_text_in(language: str) -> str:
+    """Return the line that tells of a preferred language which does not occur."""
+    return f"no text of the graph is in the language {language!r}; info counts those that occur"
+
+
 def clean(name: str) -> str:
     """Return `name` with one space for any white space, and none around it."""
     return " ".join(name.split())
@@ -273,7 +285,9 @@ def _explicit(
     np.minimum.at(best, owner, language)
     order = np.lexsort((relation, language, kind, owner))  # stable: then the source's order
     order = order[(language < _UNWANTED)[order] | (best[owner] == _UNWANTED)[order]]
-    return Found(owner[order], np.concatenate(serials)[order], np.empty(0, dtype=np.int32))
+    ranks = frozenset(np.unique(language[kind != _GIVEN]).tolist())
+    guessed = np.empty(0, dtype=np.int32)
+    return Found(owner[order], np.concatenate(serials)[order], guessed, ranks)
 
 
 def _given(given: Iterable[tuple[str, Sequence[str]]], entities: Strings) -> Iterator[_Stated]:
@@ -312,26 +326,30 @@ def _implied(
 ) -> Found:
     """Return the names that the ids of `unnamed` entities themselves say."""
     owners, serials, guessed = [[np.empty(0, dtype=np.int32)] for _ in range(3)]
+    ranks: set[int] = set()
     for start in range(0, len(unnamed), _CHUNK):
         chunk = unnamed[start : start + _CHUNK].tolist()
         terms = entities.take(chunk)
-        names = [_says(term, languages=languages) for term in terms]
+        names = [_says(term, languages=languages, ranks=ranks) for term in terms]
         kept = [number for number, name in zip(chunk, names, strict=True) if name]
         iris = [number for number, term in zip(chunk, terms, strict=True) if is_iri(term)]
         owners.append(np.array(kept, dtype=np.int32))
         guessed.append(np.array(iris, dtype=np.int32))
         serials.append(interner.add([name for name in names if name]))
-    return Found(*map(np.concatenate, (owners, serials, guessed)))
+    all_owners, all_serials, all_guessed = map(np.concatenate, (owners, serials, guessed))
+    return Found(all_owners, all_serials, all_guessed, frozenset(ranks))
 
 
-def _says(term: str, *, languages: Sequence[str]) -> str:
+def _says(term: str, *, languages: Sequence[str], ranks: set[int]) -> str:
+    """Return what an id says; note the rank of a literal's language in `ranks`."""
     parsed = parse_literal(term) if term.startswith('"') else None
     if parsed is None:
         name = clean(readable(term))
         # Q42, m.02mjmr and 118540238 are numbers of a catalogue, and no words.
         return "" if name.isascii() and is_iri(term) and not _has_letters(name) else name
-    wanted = language_rank(parsed.language, languages) < _UNWANTED
-    return clean(readable(term)) if wanted else ""
+    rank = language_rank(parsed.language, languages)
+    ranks.add(rank)
+    return clean(readable(term)) if rank < _UNWANTED else ""
 
 
 def language_rank(tag: str, languages: Sequence[str]) -> int:

@@ -109,7 +109,7 @@ def read_triples(
     if suffix in _AS_A_WHOLE:
         if skip:
             raise GraphError(
-                f"{path}: on_error='skip' leaves out lines, and {suffix} has none; "
+                f"{path}: bad lines can be skipped where a line is a triple, not in {suffix}; "
                 "mend the file, or convert it to .nt"
             )
         return _read_rdf(path, suffix=suffix, report=report, progress=progress)

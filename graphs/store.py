@@ -6,7 +6,7 @@ that); both answer the same. Everything that others use is the small set of publ
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ class TripleStore:
         self._folder = folder
         self._entities = content.entities
         self._relations = content.relations
+        # Bound once, not at every look-up.
+        self._number = content.entities.number
+        self._entity_of, self._relation_of = content.entities.getter(), content.relations.getter()
         # Memory views give plain Python numbers, twice as fast as numpy's scalars.
         self._offsets = content.facts.offsets.data
         self._fact_relations = content.facts.relations.data
@@ -69,6 +72,7 @@ class TripleStore:
         report: ReadReport | None = None,
         name: str | None = None,
         languages: Sequence[str] = (),
+        progress: Callable[[int], None] | None = None,
     ) -> TripleStore:
         """Map the compiled folder `path`, or read a file or folder (see `graphs.readers`).
 
@@ -91,7 +95,7 @@ class TripleStore:
         report = ReadReport() if report is None else report
         is_folder = Path(path).is_dir()
         found = content.from_triples(
-            read_triples(path, on_error=on_error, report=report),
+            read_triples(path, on_error=on_error, report=report, progress=progress),
             name=str(path) if name is None else name,
             report=report,
             is_rdf=is_rdf(path),
@@ -187,13 +191,13 @@ class TripleStore:
         million facts cheap. Raises `GraphError` for a negative one.
         """
         # Written out, since this is what everything else waits for; some 3 µs.
-        number = self._entities.number(entity)
+        number = self._number(entity)
         start, stop = (self._offsets[number], self._offsets[number + 1]) if number >= 0 else (0, 0)
         if limit is not None and (limit < 0 or limit < stop - start):
             stop = _bounded(stop, start=start, limit=limit)
-        relations = self._relations.take(self._fact_relations[start:stop])
-        tails = self._entities.take(self._fact_tails[start:stop])
-        return list(map(Fact, relations, tails))
+        relation_of, entity_of = self._relation_of, self._entity_of
+        numbers = zip(self._fact_relations[start:stop], self._fact_tails[start:stop], strict=False)
+        return [Fact(relation_of(relation), entity_of(tail)) for relation, tail in numbers]
 
     def rarest_facts(self, entity: str, *, limit: int | None = None) -> list[Fact]:
         """Return the facts of `entity`, those said of few entities first; `limit` as in `facts`.

@@ -10,7 +10,7 @@ compares one or two.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from mmap import mmap
 from operator import eq
 from typing import NamedTuple, overload
@@ -28,6 +28,10 @@ class Strings(Sequence[str]):
     @abstractmethod
     def number(self, text: str) -> int:
         """Return the number of `text`, or -1 if it is none of these strings."""
+
+    @abstractmethod
+    def getter(self) -> Callable[[int], str]:
+        """Return the fastest function from a valid number to its string."""
 
     @abstractmethod
     def take(self, numbers: Iterable[int]) -> list[str]:
@@ -82,6 +86,10 @@ class MemoryStrings(Strings):
         """Return the number of `text`, or -1."""
         return self._numbers.get(text, -1)
 
+    def getter(self) -> Callable[[int], str]:
+        """Return the tuple's own function."""
+        return self._strings.__getitem__
+
     def take(self, numbers: Iterable[int]) -> list[str]:
         """Return the strings of `numbers`."""
         return list(map(self._strings.__getitem__, numbers))
@@ -135,6 +143,15 @@ class HeapStrings(Strings):
             if heap[offsets[number] : offsets[number + 1]] == data:
                 return int(number)
         return -1
+
+    def getter(self) -> Callable[[int], str]:
+        """Return a function that decodes one string."""
+        heap, offsets = self._heap, self._offsets
+
+        def get(number: int) -> str:
+            return str(heap[offsets[number] : offsets[number + 1]], "utf-8")
+
+        return get
 
     def take(self, numbers: Iterable[int]) -> list[str]:
         """Return the strings of `numbers`."""

@@ -42,6 +42,8 @@ class Hub(NamedTuple):
 class Summary:
     """Describe a graph; lists stand in the order named, and ties in that of the graph.
 
+    heads, sayable: entities with facts; with facts that there are words for, which text is
+    searched for.
     title: the name that a compiled graph was given when it was built.
     relations: one entry each, that with most triples first.
     naming: the relations that only say what something is called.
@@ -58,6 +60,7 @@ class Summary:
     triples: int
     entities: int
     heads: int
+    sayable: int
     duplicates: int
     skipped: int
     named: bool
@@ -101,6 +104,7 @@ def summarise(store: TripleStore) -> Summary:
         triples=len(store),
         entities=len(store.entities),
         heads=int(np.count_nonzero(found.outgoing)),
+        sayable=len(store.heads_where(sayable=True)),
         duplicates=store.duplicates,
         skipped=store.skipped,
         named=store.named,

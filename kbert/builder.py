@@ -15,6 +15,7 @@ import torch
 
 import graphs
 from graphs import Fact, TripleStore
+from graphs.commands.reading import reading
 from graphs.normal import NormalForm
 from kbert import console
 from kbert.data import Columns, load_splits
@@ -30,12 +31,14 @@ _TRIPLES_FOR_VOCABULARY = 200_000  # a learnt vocabulary reads this many triples
 
 def load_graph(settings: TrainSettings) -> TripleStore:
     """Load the graph that settings name, and say what it holds, and which stop names it has not."""
-    store = graphs.load(
-        settings.kg,
-        on_error=settings.kg_on_error,
-        announce=console.say,
-        languages=settings.kg_languages,
-    )
+    with reading(settings.kg) as progress:
+        store = graphs.load(
+            settings.kg,
+            on_error=settings.kg_on_error,
+            announce=console.say,
+            languages=settings.kg_languages,
+            progress=progress,
+        )
     console.say(
         f"graph: {store.name}, {len(store)} triples, {len(store.heads)} entities with facts,"
         f" {store.duplicates} duplicate lines left out"

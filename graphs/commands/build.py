@@ -28,17 +28,20 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add_language(parser)
     parser.add_argument(
         "--names",
-        nargs="+",
-        default=(),
+        action="append",
+        default=[],
         metavar="FILE",
-        help="files of names: entity TAB name TAB alias …",
+        help="a file of names, entity TAB name TAB alias …; for several say --names again",
     )
     add_on_error(parser)
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the graph that is in FOLDER"
     )
     parser.add_argument(
-        "--case-fold", action="store_true", help="index names for finding them in any case, too"
+        "--case-fold",
+        "--fold-case",
+        action="store_true",
+        help="index names for finding them in any case, too",
     )
     parser.add_argument(
         "--nfkc", action="store_true", help="index names for finding them in any width, too"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from graphs.commands import console
 from graphs.commands.graph import add_graph, open_graph
@@ -25,8 +26,9 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="FILE",
-        help="the file to write or replace, compressed if it ends in .gz (default: stdout)",
+        help="the file to write, compressed if it ends in .gz (default: stdout)",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace a FILE that is there")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -38,6 +40,8 @@ def run(options: argparse.Namespace) -> None:
     format = format_of(options.output or "", format=options.format)
     if options.output is None and format == "parquet":
         raise GraphError("parquet is no text for standard output; give -o FILE")
+    if options.output is not None and Path(options.output).is_file() and not options.overwrite:
+        raise GraphError(f"{options.output}: is there already; replace it with --overwrite")
     store = open_graph(options)
     if options.output is None:
         check(store, format=format)

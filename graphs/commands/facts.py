@@ -43,7 +43,10 @@ def run(options: argparse.Namespace) -> None:
     if options.limit < 0:
         raise GraphError(f"--limit is {options.limit}; it must not be negative")
     store = open_graph(options)
-    entities = list(store.candidates(options.name))
+    name = options.name
+    if name.startswith("<") and name.endswith(">"):  # as RDF writes an IRI
+        name = name[1:-1]
+    entities = list(store.candidates(name))
     if not entities:
         raise GraphError(
             f"graph {store.name!r} has nothing called {options.name!r}{_near(store, options.name)}"

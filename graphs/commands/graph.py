@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from graphs.commands import console
+from graphs.commands.reading import reading
 
 if TYPE_CHECKING:
     from graphs.mentions import MentionIndex
@@ -48,12 +49,14 @@ def open_graph(options: argparse.Namespace) -> TripleStore:
     """Open GRAPH. Raises `GraphError`."""
     from graphs.catalog import load
 
-    return load(
-        options.graph,
-        on_error=options.on_error,
-        announce=lambda line: console.say(f"note: {line}"),
-        languages=tuple(options.language),
-    )
+    with reading(options.graph) as progress:
+        return load(
+            options.graph,
+            on_error=options.on_error,
+            announce=lambda line: console.say(f"note: {line}"),
+            languages=tuple(options.language),
+            progress=progress,
+        )
 
 
 def add_forms(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +69,10 @@ def add_forms(parser: argparse.ArgumentParser) -> None:
         help="least number of characters of a name that is found (default: 2)",
     )
     parser.add_argument(
-        "--case-fold", action="store_true", help="find names whatever their case in the text"
+        "--case-fold",
+        "--fold-case",
+        action="store_true",
+        help="find names whatever their case in the text",
     )
     parser.add_argument(
         "--nfkc", action="store_true", help="find names whatever their width (Ａ as A, ① as 1)"

@@ -71,6 +71,7 @@ def _counts(summary: Summary) -> list[str]:
         ["triples", number(summary.triples)],
         ["entities", number(summary.entities)],
         ["  with facts", number(summary.heads)],
+        *([["  with facts in words", number(summary.sayable)]] if summary.named else []),
         ["relations", number(len(summary.relations))],
         ["components", number(summary.components)],
         ["  in the largest", share(summary.largest, summary.entities) + " of the entities"],

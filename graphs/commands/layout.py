@@ -22,7 +22,9 @@ def shown(name: str, *, limit: int | None = _SHOWN) -> str:
 
 
 def _is_hidden(char: str) -> bool:
-    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    # Joiners belong to the spelling of Persian, of Indic scripts and of emoji.
+    hidden = unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return hidden and char not in "\u200c\u200d"
 
 
 def _escaped(char: str) -> str:

@@ -115,7 +115,7 @@ def _check_target(target: Path, *, overwrite: bool) -> Version | None:
     is_there = target.exists() or target.is_symlink()
     # A manifest alone may be that of something else altogether.
     if is_there and not (is_compiled(target) and any(target.glob("data-*"))):
-        raise GraphError(f"{target}: is there already, and no compiled graph; name a new folder")
+        raise GraphError(f"{target}: is there already and was not made by build; name a new folder")
     return before
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from graphs import folders, known_names, names
 from graphs.compiled import placing
-from graphs.compiled.intake import Taken, source_file, take_in
+from graphs.compiled.intake import Taken, sha256, source_file, take_in
 from graphs.compiled.sealing import FolderWriter
 from graphs.content import About, Content, Grouped, fingerprint, in_order
 from graphs.interning import DiskInterner, DiskNumbers, heap_shapes
@@ -45,7 +45,7 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values, but for the sources, which have hashes."""
         return {
-            "aliases": [str(path) for path in self.aliases],
+            "aliases": [{"path": str(path), "sha256": sha256(path)} for path in self.aliases],
             "languages": list(self.languages),
             "forms": [form._asdict() for form in self.forms],
             "on_error": self.on_error,
@@ -188,6 +188,8 @@ class Compiler:
         given = chain.from_iterable(self._aliases(path, graph) for path in self._plan.aliases)
         given = chain(given, _of_folders(paths, folders.read_names))
         found = names.find_names(graph, interner, languages=languages, given=given)
+        for language in found.absent(languages):
+            self._announce(names.no_text_in(language))
         numbers = interner.finish()
         strings, count = self._strings("names", numbers), len(content.entities)
         of_entity = names.group_names(found, numbers.ids, count=count)

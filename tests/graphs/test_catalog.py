@@ -221,3 +221,46 @@ def test_a_closed_folder_is_one_line(
     for ask in (load, graphs.TripleStore.open, Splits.open):
         with pytest.raises(GraphError, match="cannot be read: Permission denied"):
             ask(tmp_path / name)
+
+
+def test_a_name_that_is_also_here_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    notes: list[str] = []
+    assert load("cn_dbpedia_sample", announce=notes.append).name == "cn_dbpedia_sample"
+    assert notes == []
+    save(tmp_path / "cn_dbpedia_sample")
+    load("cn_dbpedia_sample", announce=notes.append)
+    assert len(notes) == 1 and notes[0].endswith("for what is here write ./cn_dbpedia_sample")
+
+
+def test_a_large_file_is_worth_compiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, notes = save(tmp_path / "kg.tsv", TRIPLE * 3), []
+    monkeypatch.setattr("graphs.catalog._LARGE", 1)
+    load(file, announce=notes.append)
+    assert notes == [
+        f"{file}: 1 triples were read into memory; `python -m graphs build` makes a folder of them"
+        " that opens at once"
+    ]
+    graphs.compile([file], tmp_path / "c")
+    load(tmp_path / "c", announce=never)
+
+
+def test_a_language_that_does_not_occur_is_said(tmp_path: Path) -> None:
+    label = "<http://www.w3.org/2000/01/rdf-schema#label>"
+    file = save(
+        tmp_path / "kg.nt", f'<e:a> {label} "Berlin"@de .\n<e:a> <e:in> "Deutsch"@de-at .\n'
+    )
+    said: dict[str, list[str]] = {}
+    for tag in ("de", "english", "de-at"):
+        load(file, languages=[tag], announce=said.setdefault(tag, []).append)
+    assert (said["de"], said["de-at"]) == ([], [])
+    assert len(said["english"]) == 1 and "in the language 'english'" in said["english"][0]
+    built: list[str] = []
+    graphs.compile([file], tmp_path / "c", languages=["de", "zz"], announce=built.append)
+    assert len(built) == 1 and "'zz'" in built[0]
+
+
+def test_progress_counts_the_bytes_of_the_file(tmp_path: Path) -> None:
+    file, sizes = save(tmp_path / "kg.tsv", TRIPLE * 1000), []
+    load(file, progress=sizes.append)
+    assert sum(sizes) == file.stat().st_size

@@ -269,3 +269,13 @@ def test_a_stage_that_failed_is_not_called_done(monkeypatch: pytest.MonkeyPatch)
         stages(Progress("reading", 1, 2))
         raise KeyboardInterrupt
     assert sys.stderr.getvalue() == ""
+
+
+def test_export_does_not_replace_a_file_unless_told(run: Run, plain: Path, tmp_path: Path) -> None:
+    file = tmp_path / "kg.ttl"
+    file.write_text("mine", encoding="utf-8")
+    done = run("export", plain, "-o", file)
+    assert (done.status, file.read_text(encoding="utf-8")) == (2, "mine")
+    assert done.err.endswith("kg.ttl: is there already; replace it with --overwrite\n")
+    assert run("export", plain, "-o", file, "--overwrite").status == 0
+    assert list(read_triples(file)) == list(read_triples(plain))
