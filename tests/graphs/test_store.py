@@ -166,14 +166,17 @@ def test_a_hub_is_not_read_for_its_first_facts(
             return take(self, numbers)
 
         monkeypatch.setattr(table, "take", counted)
-    for name in ("_entity_of", "_relation_of"):
 
-        def counted_one(number: int, get: Any = getattr(store, name)) -> str:
+    def counting(get: Callable[[int], str]) -> Callable[[int], str]:
+        def counted_one(number: int) -> str:
             nonlocal read
             read += 1
             return get(number)
 
-        monkeypatch.setattr(store, name, counted_one)
+        return counted_one
+
+    for name in ("_entity_of", "_relation_of"):
+        monkeypatch.setattr(store, name, counting(getattr(store, name)))
     assert store.facts("枢", limit=2) == [("r0", "t0"), ("r1", "t1")]
     assert store.rarest_facts("枢", limit=2) == [("r2", "t2"), ("r3", "t3")]
     assert store.subjects("枢", limit=1) == [("枢", "r0", "枢")]
