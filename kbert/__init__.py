@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kbert import nn
     from kbert.batch import Batch
     from kbert.errors import CheckpointError, DataError, KbertError, RunError, SettingsError
+    from kbert.features import encode
     from kbert.inject import Injector
     from kbert.model import Model, Prediction, load
     from kbert.tokenizer import Tokenizer
@@ -30,6 +31,7 @@ __all__ = [
     "SentenceTree",
     "SettingsError",
     "Tokenizer",
+    "encode",
     "load",
     "nn",
 ]
@@ -46,6 +48,7 @@ _HOMES = {
     "SentenceTree": "kbert.tree",
     "SettingsError": "kbert.errors",
     "Tokenizer": "kbert.tokenizer",
+    "encode": "kbert.features",
     "load": "kbert.model",
 }
 

@@ -8,7 +8,7 @@ what share of the slots that wastes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,6 +83,15 @@ class Batch:
     def padding_share(self) -> float:
         """Say which share of the token slots is padding, 0 to 1."""
         return 1.0 - float(self.lengths.sum()) / self.token_ids.numel()
+
+
+def batches(
+    trees: Sequence[SentenceTree], *, pad_id: int, max_tokens: int, device: torch.device | str
+) -> Iterator[tuple[tuple[int, ...], Batch]]:
+    """Yield (which trees, their batch) until all had their turn, those of like length together."""
+    for chosen in plan_batches([len(tree) for tree in trees], max_tokens=max_tokens, seed=None):
+        batch = Batch.from_trees([trees[number] for number in chosen], pad_id=pad_id)
+        yield chosen, batch.to(device)
 
 
 def plan_batches(

@@ -19,6 +19,7 @@ from graphs.commands.reading import reading
 from graphs.normal import NormalForm
 from kbert import console
 from kbert.data import Columns, load_splits
+from kbert.depths import check_layers
 from kbert.errors import SettingsError
 from kbert.examples import Splits, TaggedExample, TextExample
 from kbert.nn import Encoder, EncoderConfig
@@ -104,6 +105,7 @@ def load_given(settings: TrainSettings, *, generator: torch.Generator) -> Given:
     """
     if settings.init != "none":
         return _pretrained(settings, generator=generator)
+    check_layers(settings.freeze_layers, there=settings.layers)
     if settings.vocab is not None:
         return Given(None, Tokenizer.from_vocab(settings.vocab, lowercase=not settings.cased))
     return Given()
@@ -143,6 +145,7 @@ def _pretrained(settings: TrainSettings, *, generator: torch.Generator) -> Given
     encoder = Encoder.from_pretrained(source, add_pooler=True, generator=generator)
     tokenizer = Tokenizer.from_pretrained(source)
     config = encoder.config
+    check_layers(settings.freeze_layers, there=config.layers)
     if settings.max_length > config.max_positions:
         raise SettingsError(
             f"--max-length {settings.max_length}: {source} has only"

@@ -18,6 +18,7 @@ import torch
 from kbert import console
 from kbert.builder import Data, load_data, load_given, load_graph, make_encoder
 from kbert.data import label_names, overlap
+from kbert.depths import describe, freeze
 from kbert.devices import check_devices
 from kbert.examples import TaggedExample, TextExample
 from kbert.inject import Injector
@@ -111,6 +112,7 @@ def _prepare(settings: TrainSettings) -> _Prepared:
         versions=versions(),
     )
     network = task.head(encoder, dropout=settings.dropout, generator=generator)
+    freeze(network, layers=settings.freeze_layers)
     return _Prepared(
         record, network, tokenizer, encoded, reports, _majority(splits), overlap(splits)
     )
@@ -151,6 +153,14 @@ def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
         f"training: {parameters:,} parameters, {steps} steps,"
         f" {padding:.1%} of the token slots are padding, peak rate {rate:g}, {loop.device}"
     )
+    special = describe(
+        freeze_layers=settings.freeze_layers,
+        unfreeze_epochs=settings.unfreeze_epochs,
+        epochs=settings.epochs,
+        layers=network.encoder.config.layers,
+    )
+    if special:
+        console.say(f"training: {special}")
     if not dev:
         console.say("training: no dev set, so the weights of the last epoch are kept")
     module = loop.fit(network, train, dev, learning_rate=rate, total_steps=steps)

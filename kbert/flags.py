@@ -59,7 +59,14 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "epochs": "passes over the training data",
         "batch_tokens": "tokens per batch and device, padding included",
         "learning_rate": "peak rate (default: 0.001 from scratch, 0.00005 with --init)",
-        "warmup": "share of the steps with rising rate; then it falls linearly to 0",
+        "schedule": "how the rate goes on after its peak: to 0 in a line (linear) or half a cosine"
+        " (cosine), from 1/32 to 1/32 of it in two lines (slanted), or not at all (constant)",
+        "warmup": "share of the steps with rising rate",
+        "layer_decay": "a layer's rate as a share of that of the layer above, from the head down",
+        "freeze_layers": "do not train the embeddings and this many layers above them (default:"
+        " train all)",
+        "unfreeze_epochs": "train the head alone for this many epochs, then one layer more, from"
+        " the top, after as many again (default: all from the start)",
         "weight_decay": "AdamW's weight decay (not on biases and layer norms)",
         "clip": "largest norm of the gradient (0: no limit)",
         "seed": "seed of initialisation, batch order and dropout",

@@ -70,22 +70,27 @@ class Injector:
         self._index = index
         self._known: dict[str, list[tuple[Fact, list[int]]]] = {}
 
-    def __call__(self, text: str, pair: str | None = None) -> SentenceTree:
+    def __call__(
+        self, text: str, pair: str | None = None, *, masks: Sequence[tuple[int, int]] = ()
+    ) -> SentenceTree:
         """Inject facts into a sentence, or into both sentences of a pair.
+
+        `masks` are spans of `text` (half-open, from the left, disjoint) of which each is read as
+        the token `[MASK]`; names are looked for outside of them.
 
         Raises `DataError` for a text without any token.
         """
-        first = self._encode(text)
+        first = self._encode(text, masks=masks)
         if pair is None:
             kept = (min(len(first.ids), self.max_length - 2),)
             trunk = self._trunk((first,), kept)
-            anchors = self._anchors(text, first, kept[0], shift=1)
+            anchors = self._anchors(_blanked(text, masks), first, kept[0], shift=1)
             cut = len(first.ids) - kept[0]
         else:
             second = self._encode(pair)
             kept_pair = share(len(first.ids), len(second.ids), room=self.max_length - 3)
             trunk = self._trunk((first, second), kept_pair)
-            anchors = self._anchors(text, first, kept_pair[0], shift=1)
+            anchors = self._anchors(_blanked(text, masks), first, kept_pair[0], shift=1)
             anchors += self._anchors(pair, second, kept_pair[1], shift=kept_pair[0] + 2)
             cut = len(first.ids) + len(second.ids) - sum(kept_pair)
         if not self.repeat_mentions:
@@ -93,8 +98,15 @@ class Injector:
         anchors, omitted = self._fit(anchors, room=self._room(len(trunk.token_ids)))
         return SentenceTree.build(trunk, anchors, text=text, pair=pair, cut=cut, omitted=omitted)
 
-    def _encode(self, text: str) -> Encoding:
-        encoding = self.tokenizer.encode(text)
+    def _encode(self, text: str, *, masks: Sequence[tuple[int, int]] = ()) -> Encoding:
+        encoding = Encoding([], [], []) if masks else self.tokenizer.encode(text)
+        at = 0
+        for start, stop in masks:
+            _extend(encoding, self.tokenizer.encode(text[at:start]), shift=at)
+            _extend(encoding, Encoding([self.tokenizer.mask_id], [start], [stop]), shift=0)
+            at = stop
+        if masks:
+            _extend(encoding, self.tokenizer.encode(text[at:]), shift=at)
         if not encoding.ids:
             raise DataError(f"the text {text[:40]!r} is empty: it has no token")
         return encoding
@@ -183,6 +195,20 @@ class Injector:
             if facts:
                 kept_anchors.append(anchor._replace(facts=facts))
         return kept_anchors, count - kept
+
+
+def _extend(encoding: Encoding, more: Encoding, *, shift: int) -> None:
+    """Append pieces of a text that starts at character `shift`."""
+    encoding.ids.extend(more.ids)
+    encoding.starts.extend(start + shift for start in more.starts)
+    encoding.ends.extend(end + shift for end in more.ends)
+
+
+def _blanked(text: str, masks: Sequence[tuple[int, int]]) -> str:
+    """Put line ends, which no name holds, in the place of masks; offsets stay."""
+    for start, stop in masks:
+        text = text[:start] + "\n" * (stop - start) + text[stop:]
+    return text
 
 
 def _first_of_each(anchors: Sequence[Anchor]) -> list[Anchor]:

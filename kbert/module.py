@@ -1,8 +1,8 @@
 """The training step, the optimiser and the schedule, as Lightning wants them; nothing else.
 
-AdamW with bias correction; no decay on biases and layer norms; the rate rises linearly, then falls
-linearly to 0 (Devlin et al. 2019, appendix A.3). Evaluation collects predictions by example, over
-all processes, and leaves scoring to the task.
+AdamW with bias correction; no decay on biases and layer norms. How the rate goes stands in
+`kbert.schedules`; which weights are trained, and at which rate, in `kbert.depths`. Evaluation
+collects predictions by example, over all processes, and leaves scoring to the task.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
 
+from kbert.depths import Thaw, parameter_groups
+from kbert.schedules import Schedule, rate_factor
 from kbert.tasks import Encoded, LabelledBatch, Task, loss
 
 if TYPE_CHECKING:
@@ -35,10 +37,14 @@ class FineTuning(lightning.LightningModule):
         clip: float,
         warmup_steps: int,
         total_steps: int,
+        schedule: Schedule = "linear",
+        layer_decay: float = 1.0,
+        unfreeze_epochs: int = 0,
     ) -> None:
         """Bind a network (encoder and head) to a task and a schedule, in optimiser steps.
 
-        `clip` is the largest norm of the gradient; 0 sets no limit.
+        `clip` is the largest norm of the gradient; 0 sets no limit. `layer_decay` is that of
+        `parameter_groups`, `unfreeze_epochs` that of `Thaw`. What is frozen stays so.
         """
         super().__init__()
         self.network = network
@@ -48,6 +54,9 @@ class FineTuning(lightning.LightningModule):
         self._clip = clip
         self._warmup = warmup_steps
         self._total = total_steps
+        self._schedule: Schedule = schedule
+        self._layer_decay = layer_decay
+        self._thaw = Thaw(network, epochs=unfreeze_epochs) if unfreeze_epochs else None
         self._evaluated: Sequence[Encoded] = ()
         self._predicted: list[tuple[int, tuple[int, ...]]] = []
         self.scores: dict[str, float] = {}
@@ -64,6 +73,15 @@ class FineTuning(lightning.LightningModule):
         )
         return logits
 
+    def on_train_epoch_start(self) -> None:
+        """Let further layers join, if they do so gradually.
+
+        Among several processes it is their gradients that are dropped: DDP waits for each weight
+        that was trainable at the start, unless it searches the graph for them in every step.
+        """
+        if self._thaw is not None and self.trainer.world_size == 1:
+            self._thaw.apply(self.current_epoch)
+
     def training_step(self, batch: LabelledBatch, index: int) -> Tensor:
         """Return the loss of one step."""
         value = loss(self(batch.inputs), batch.targets)
@@ -72,11 +90,13 @@ class FineTuning(lightning.LightningModule):
         return value
 
     def configure_gradient_clipping(self, *_: object, **__: object) -> None:
-        """Limit the gradient's norm.
+        """Limit the norm of the gradient, of the layers that are trained in this epoch.
 
         Not left to Lightning, which refuses a fused optimiser in mixed precision: that is for the
         sake of scaled losses, which bfloat16 does not need.
         """
+        if self._thaw is not None:
+            self._thaw.drop_gradients(self.current_epoch)
         if self._clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
 
@@ -107,11 +127,12 @@ class FineTuning(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build AdamW and its schedule."""
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        groups = [
-            {"params": [p for p in trained if p.ndim > 1], "weight_decay": self._decay},
-            {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-        ]
+        groups = parameter_groups(
+            self.network,
+            learning_rate=self._rate,
+            weight_decay=self._decay,
+            layer_decay=self._layer_decay,
+        )
         optimiser = torch.optim.AdamW(groups, lr=self._rate, fused=True)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self.rate_factor)
         return {
@@ -121,6 +142,4 @@ class FineTuning(lightning.LightningModule):
 
     def rate_factor(self, step: int) -> float:
         """Return the share of the peak rate at an optimiser step (from 0)."""
-        if step < self._warmup:
-            return (step + 1) / self._warmup
-        return max(0.0, (self._total - step) / max(1, self._total - self._warmup))
+        return rate_factor(self._schedule, step, warmup=self._warmup, total=self._total)

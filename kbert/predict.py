@@ -8,23 +8,16 @@ pairs the two texts of a line are separated by a TAB, for one of tagging words m
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kbert import console
 from kbert.errors import DataError
+from kbert.lines import chunks, json_line, placed_texts
 
 if TYPE_CHECKING:
     from kbert.model import Model, Prediction
-
-_BOM = b"\xef\xbb\xbf"
-# JSON may hold them as they are, but some readers take them for the end of a line.
-_LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
-_CHUNK = 1024  # lines that are read before they are predicted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,8 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    if options.texts and options.file:
-        raise DataError("texts stand on the command line and in --file; give one of them")
+    source = placed_texts(options.texts, file=options.file)
     from kbert.devices import check_device
     from kbert.model import load
 
@@ -79,46 +71,10 @@ def _predict(options: argparse.Namespace) -> None:
     )
     if options.split_words and model.kind != "tagging":
         raise DataError(f"--split-words is for models of tagging; {options.run} is of {model.kind}")
-    for place, lines in _chunks(_source(options)):
+    for place, lines in chunks(source):
         for prediction in _checked(model, lines, place=place, split_words=options.split_words):
             content = as_json(prediction, with_tags=options.split_words)
-            text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-            console.emit(text.translate(_LINE_ENDS))
-
-
-def _source(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Yield (place, text)."""
-    if options.texts:
-        yield from ((f"text {n}", text) for n, text in enumerate(options.texts, start=1))
-    elif options.file:
-        try:
-            with Path(options.file).open("rb") as stream:
-                yield from _lines(stream, name=options.file)
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", file=options.file) from None
-    else:
-        yield from _lines(sys.stdin.buffer, name="standard input")
-
-
-def _lines(stream: Iterable[bytes], *, name: str) -> Iterator[tuple[str, str]]:
-    """Yield (place, text); empty lines at the end are none."""
-    text_lines = 0
-    for number, line in enumerate(stream, start=1):
-        if number == 1:
-            line = line.removeprefix(_BOM)
-        try:
-            text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(f"not UTF-8 at byte {error.start}", file=name, line=number) from None
-        if text:
-            yield from ((f"{name}:{empty}", "") for empty in range(text_lines + 1, number))
-            yield f"{name}:{number}", text
-            text_lines = number
-
-
-def _chunks(source: Iterator[tuple[str, str]]) -> Iterator[tuple[list[str], list[str]]]:
-    while chunk := list(islice(source, _CHUNK)):
-        yield [place for place, _ in chunk], [text for _, text in chunk]
+            console.emit(json_line(content))
 
 
 def _checked(

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from kbert.columns import Task
 from kbert.errors import SettingsError
 from kbert.recipes import read_recipe, write_recipe
+from kbert.schedules import Schedule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +65,11 @@ class TrainSettings:
     epochs: int = 10
     batch_tokens: int = 1024
     learning_rate: float | None = None
+    schedule: Schedule = "linear"
     warmup: float = 0.1
+    layer_decay: float = 1.0
+    freeze_layers: int | None = None
+    unfreeze_epochs: int = 0
     weight_decay: float = 0.01
     clip: float = 1.0
     seed: int = 1
@@ -132,6 +137,9 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "batch_tokens": (8, 100_000_000),
     "learning_rate": (0.0, 100.0),
     "warmup": (0.0, 1.0),
+    "layer_decay": (0.0, 1.0),
+    "freeze_layers": (0, 1000),
+    "unfreeze_epochs": (0, 100_000),
     "weight_decay": (0.0, 100.0),
     "clip": (0.0, 1e9),
     "seed": (0, 2**32 - 1),

@@ -91,6 +91,9 @@ class Loop:
             clip=self.settings.clip,
             warmup_steps=round(total_steps * self.settings.warmup),
             total_steps=total_steps,
+            schedule=self.settings.schedule,
+            layer_decay=self.settings.layer_decay,
+            unfreeze_epochs=self.settings.unfreeze_epochs,
         )
         module.evaluate_on(dev)
         data = _Data(self, train, dev)

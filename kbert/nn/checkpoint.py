@@ -51,12 +51,17 @@ _log = logging.getLogger(__name__)
 
 
 def load_encoder(
-    source: str | Path, *, add_pooler: bool = False, generator: torch.Generator | None = None
+    source: str | Path,
+    *,
+    add_pooler: bool = False,
+    use_pooler: bool = True,
+    generator: torch.Generator | None = None,
 ) -> Encoder:
     """Load an encoder from a model folder or a hub id; the tensors of task heads are left aside.
 
     With `add_pooler` a checkpoint that has no pooler, as those of masked language models, gets a
-    fresh one, drawn from `generator`, and a warning is logged.
+    fresh one, drawn from `generator`, and a warning is logged. Without `use_pooler` it gets one of
+    zeros: who reads hidden states alone does not need it.
 
     Raises `CheckpointError` if the model cannot be found, read, or does not fit its own config.
     """
@@ -64,7 +69,7 @@ def load_encoder(
     config = EncoderConfig.from_folder(folder)
     with torch.device("meta"):  # memory comes with the loaded weights
         encoder = Encoder(config)
-    load_weights(encoder, folder, add_pooler=add_pooler, generator=generator)
+    load_weights(encoder, folder, add_pooler=add_pooler, use_pooler=use_pooler, generator=generator)
     return encoder
 
 
@@ -93,17 +98,18 @@ def load_weights(
     folder: str | Path,
     *,
     add_pooler: bool = False,
+    use_pooler: bool = True,
     change_heads: bool = False,
     generator: torch.Generator | None = None,
 ) -> None:
     """Load the weights of `folder` into `module`, whose sizes must be those of the file.
 
     A module on the meta device comes to the CPU; any other keeps its device and dtype. Names in
-    the file may begin with `bert.` or not, and may be the old `gamma` and `beta`. `add_pooler` is
-    as in `load_encoder`; a `Tagger`, or a `LanguageModel` without relation, needs no pooler in the
-    file, since it does not use one. With `change_heads` a head of pre-training that the file has
-    not, or has in another size, keeps the module's weights, for which a warning is logged; one
-    that only the file has is left aside.
+    the file may begin with `bert.` or not, and may be the old `gamma` and `beta`. `add_pooler` and
+    `use_pooler` are as in `load_encoder`; a `Tagger`, or a `LanguageModel` without relation, needs
+    no pooler in the file, since it does not use one. With `change_heads` a head of pre-training
+    that the file has not, or has in another size, keeps the module's weights, for which a warning
+    is logged; one that only the file has is left aside.
 
     Raises `CheckpointError`, with the full lists of names, if anything is missing, unexpected or
     of another shape; the module is then as it was.
@@ -111,8 +117,9 @@ def load_weights(
     path = Path(folder) / WEIGHTS
     stored = _modernise(read_tensors(path), path=path)
     has_pooler = any(name.startswith(_POOLER) for name in stored)
-    if not has_pooler and (add_pooler or not _uses_pooler(module)):
-        stored |= _fresh_pooler(module, path=path, generator=generator)
+    drawn = use_pooler and _uses_pooler(module)
+    if not has_pooler and (add_pooler or not drawn):
+        stored |= _fresh_pooler(module, path=path, drawn=drawn, generator=generator)
     own = module.state_dict()
     wanted = {theirs.removeprefix(PREFIX): ours for ours, theirs in file_names(module).items()}
     if isinstance(module, LanguageModel):
@@ -188,12 +195,12 @@ def _modernise(tensors: dict[str, Tensor], *, path: Path) -> dict[str, Tensor]:
 
 
 def _fresh_pooler(
-    module: Model, *, path: Path, generator: torch.Generator | None
+    module: Model, *, path: Path, drawn: bool, generator: torch.Generator | None
 ) -> dict[str, Tensor]:
-    """Make the tensors of a pooler; zeros where it is not read."""
+    """Make the tensors of a pooler; zeros where it is not read, and need not be `drawn`."""
     config = _encoder(module).config
     weight = torch.zeros(config.width, config.width)
-    if _uses_pooler(module):
+    if drawn:
         weight.normal_(std=config.initializer_std, generator=generator)
         _log.warning("%s: has no pooler; a fresh one is put in, to be trained", path)
     return {"pooler.dense.weight": weight, "pooler.dense.bias": torch.zeros(config.width)}

@@ -412,3 +412,27 @@ def test_two_processes_share_the_work(small_data: Path, tmp_path: Path) -> None:
     assert found["dev"]["f1"] == measured(output, splits.dev, "tagging")
     assert found["test"]["f1"] == measured(output, splits.test, "tagging")
     assert found["dev"]["f1"] > 0
+
+
+@pytest.mark.slow
+def test_two_processes_wait_for_no_frozen_layer(small_data: Path, tmp_path: Path) -> None:
+    """Layers that are frozen for good, and others that join while the training runs.
+
+    What never joined is as it was drawn.
+    """
+    output = tmp_path / "run"
+    done = command(
+        *("--data", str(small_data / "tagging" / "train.tsv"), "--task", "tagging"),
+        *("--layers", "3", "--width", "16", "--epochs", "2"),
+        *("--freeze-layers", "1", "--unfreeze-epochs", "1"),
+        *("--accelerator", "cpu", "--devices", "2", "--batch-tokens", "32"),
+        *("--output", str(output)),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the embeddings and 1 of 3 layers are frozen; in 2 epochs 1 of 2 layers" in done.stderr
+    assert "Warning" not in done.stderr and done.stderr.count("epoch 2/2") == 1
+    assert sorted(path.name for path in output.iterdir()) == FILES
+    model = kbert.load(output)
+    biases = {n: p for n, p in model.network.named_parameters() if n.endswith("expand.bias")}
+    moved = [name for name, bias in biases.items() if bool(bias.any())]  # drawn as zeros
+    assert moved == ["encoder.layers.2.expand.bias"]

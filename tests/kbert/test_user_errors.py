@@ -229,6 +229,18 @@ FILES: list[tuple[str, dict[str, str | bytes], list[str], str]] = [
         ["--width", "30", "--heads", "4"],
         "--width must be a multiple of --heads, was 30",
     ),
+    (
+        "frozen layers",
+        {},
+        ["--layers", "2", "--freeze-layers", "3"],
+        "--freeze-layers 3: the encoder has only 2 layers",
+    ),
+    (
+        "layer decay",
+        {},
+        ["--layer-decay", "1.5"],
+        "--layer-decay must be between 0.0 and 1.0, was 1.5",
+    ),
     ("devices", {}, ["--devices", "0"], "--devices must be between 1 and 100000, was 0"),
     ("no recipe", {}, ["--config", "r.yaml"], "r.yaml: cannot be read: No such file or directory"),
     ("yaml", {"r.yaml": "a: [1\n"}, ["--config", "r.yaml"], "r.yaml:2: not YAML: "),

@@ -1,0 +1,267 @@
+"""Texts as vectors: hidden states of an encoder, of a token, a text or a pair (`kbert.encode`).
+
+The features of BERT's section 5.3: hidden states of one layer or of several, of the first token,
+averaged over the text, or of each token. A text with facts is read as in prediction, and its
+features are those of the trunk alone. Equal texts have equal features, bit for bit, in whatever
+order and however often they are given: the distinct ones are sorted before they are batched.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, overload
+
+import numpy as np
+import torch
+
+from kbert.batch import batches
+from kbert.errors import DataError, RunError
+from kbert.model import Model, load
+from kbert.nn.checkpoint import load_encoder, resolve
+from kbert.nn.encoder import Encoder
+from kbert.pretrained import make_plain_injector
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from graphs import TripleStore
+    from kbert.batch import Batch
+    from kbert.inject import Injector
+    from kbert.tree import SentenceTree
+
+    Array: TypeAlias = NDArray[np.float32]
+
+Layers: TypeAlias = Literal["last", "last4"] | Sequence[int]
+_CHUNK = 1024  # texts whose trees are in memory at once
+_log = logging.getLogger(__name__)
+
+
+class Reader(NamedTuple):
+    """An encoder and what turns texts into its inputs; opened once, it serves many calls."""
+
+    encoder: Encoder
+    inject: Injector
+
+
+Source: TypeAlias = str | os.PathLike[str] | Model | Reader
+
+
+def open_reader(
+    source: Source,
+    *,
+    kg: str | TripleStore | None = None,
+    allow_other_graph: bool = False,
+    device: str = "cpu",
+) -> Reader:
+    """Open a source of features: a run folder, a pre-trained model's folder or hub id, a `Model`.
+
+    A run brings its graph and its limits, and `kg` and `allow_other_graph` are those of
+    `kbert.load`. A pre-trained model reads 512 tokens, with two facts a mention from the graph
+    `kg` if that is given. For other limits make a `Reader` of an encoder and an `Injector`.
+
+    Raises `KbertError` or `GraphError` where something cannot be found or does not fit,
+    `ValueError` if `kg` is given beside a source that has its graph already.
+    """
+    if isinstance(source, Model | Reader):
+        if kg is not None:
+            raise ValueError("an open model has its graph already; kg goes with a folder")
+        return source if isinstance(source, Reader) else _of_model(source)
+    folder = resolve(source)
+    if (folder / "run.json").is_file():
+        return _of_model(load(folder, kg=kg, allow_other_graph=allow_other_graph, device=device))
+    encoder = load_encoder(folder, use_pooler=False).to(device).eval()
+    return Reader(encoder, make_plain_injector(Path(folder), encoder.config, kg=kg))
+
+
+@overload
+def encode(
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = ...,
+    *,
+    source: Source,
+    layers: Layers = ...,
+    join: Literal["concat", "mean"] = ...,
+    pooling: Literal["cls", "mean"] = ...,
+    kg: str | TripleStore | None = ...,
+    allow_other_graph: bool = ...,
+    device: str = ...,
+    batch_tokens: int = ...,
+) -> Array: ...
+
+
+@overload
+def encode(
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = ...,
+    *,
+    source: Source,
+    layers: Layers = ...,
+    join: Literal["concat", "mean"] = ...,
+    pooling: Literal["none"],
+    kg: str | TripleStore | None = ...,
+    allow_other_graph: bool = ...,
+    device: str = ...,
+    batch_tokens: int = ...,
+) -> list[Array]: ...
+
+
+def encode(
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    *,
+    source: Source,
+    layers: Layers = "last",
+    join: Literal["concat", "mean"] = "concat",
+    pooling: Literal["cls", "mean", "none"] = "cls",
+    kg: str | TripleStore | None = None,
+    allow_other_graph: bool = False,
+    device: str = "cpu",
+    batch_tokens: int = 8192,
+) -> Array | list[Array]:
+    """Return features of each text, or of each pair of `texts[i]` and `pairs[i]`, in input order.
+
+    Args:
+        texts: any texts that have a token.
+        pairs: second texts, one each, or None.
+        source: what `open_reader` opens, with `kg`, `allow_other_graph` and `device`; or what it
+            returned, which saves reading the model again.
+        layers: "last", the "last4", or numbers: 0 is the embeddings, 1 the first layer, -1 the
+            last one.
+        join: several layers in a row, in the order given (width S x D), or their mean (D).
+        pooling: "cls", the first token's states; "mean", the mean over the trunk, [CLS] and [SEP]
+            included; "none", the states of each token of the trunk.
+        kg: see `open_reader`.
+        allow_other_graph: see `open_reader`.
+        device: see `open_reader`; not asked where the source is open.
+        batch_tokens: largest number of token slots in a batch; it changes no more than rounding.
+
+    Returns:
+        Float32 of shape (N, width); with pooling "none" a list of N arrays (tokens, width), whose
+        rows but the first and the last are the pieces that `Tokenizer.encode` gives, of a pair
+        with a [SEP] between. Texts that are too long are cut, for which a warning is logged.
+
+    Raises:
+        DataError: a text without a token, or not as many second texts.
+        RunError: the weights diverged, so that there are no numbers.
+        TypeError: one text instead of a list.
+        ValueError: an option that does not exist, or a layer.
+    """
+    if isinstance(texts, str) or isinstance(pairs, str):
+        raise TypeError("encode takes a list of texts, not one text")
+    if pairs is not None and len(pairs) != len(texts):
+        raise DataError(f"{len(texts)} texts but {len(pairs)} second texts")
+    if pooling not in ("cls", "mean", "none") or join not in ("concat", "mean"):
+        raise ValueError(f"no such pooling or join: {pooling!r}, {join!r}")
+    reader = open_reader(source, kg=kg, allow_other_graph=allow_other_graph, device=device)
+    chosen = _numbers(layers, there=len(reader.encoder.layers))
+    keys = [(text, None if pairs is None else pairs[n]) for n, text in enumerate(texts)]
+    first: dict[_Key, int] = {}
+    for number, key in enumerate(keys, start=1):
+        first.setdefault(key, number)
+    found: dict[_Key, Array] = {}
+    for items in _read(first, inject=reader.inject):
+        trees = [tree for _, tree in items]
+        for examples, states in _states(
+            trees, reader, layers=chosen, join=join, pooling=pooling, batch_tokens=batch_tokens
+        ):
+            found.update((items[n][0], s) for n, s in zip(examples, states, strict=True))
+    if pooling == "none":
+        return [found[key].copy() for key in keys]
+    width = reader.encoder.config.width * (len(chosen) if join == "concat" else 1)
+    features = np.empty((len(keys), width), dtype=np.float32)
+    for row, key in enumerate(keys):
+        features[row] = found[key]
+    return features
+
+
+_Key: TypeAlias = tuple[str, str | None]
+
+
+def _of_model(model: Model) -> Reader:
+    encoder = model.network.encoder
+    assert isinstance(encoder, Encoder)
+    return Reader(encoder, model.inject)
+
+
+def _numbers(layers: Layers, *, there: int) -> list[int]:
+    """Return the chosen layers, counted from the embeddings, of an encoder with `there` layers."""
+    if isinstance(layers, str):
+        if layers not in ("last", "last4"):
+            raise ValueError(f"no such layers: {layers!r}; say last, last4 or numbers")
+        layers = [-1] if layers == "last" else [-4, -3, -2, -1]
+    numbers = [n + there + 1 if n < 0 else n for n in layers]
+    if not numbers or not all(0 <= n <= there for n in numbers):
+        raise ValueError(
+            f"layers {list(layers)}: the encoder has the embeddings, 0, and 1 to {there}"
+        )
+    return numbers
+
+
+def _read(first: dict[_Key, int], *, inject: Injector) -> Iterator[list[tuple[_Key, SentenceTree]]]:
+    """Yield trees in chunks, in an order that depends on the texts alone; then say what was cut.
+
+    `first` says where each text stood first, for errors.
+    """
+    order = sorted(first, key=lambda key: (len(key[0]) + len(key[1] or ""), key))
+    cut = omitted = 0
+    for start in range(0, len(order), _CHUNK):
+        items = []
+        for key in order[start : start + _CHUNK]:
+            try:
+                tree = inject(*key)
+            except DataError as error:
+                raise DataError(f"text {first[key]}: {error}") from None
+            items.append((key, tree))
+            cut += tree.cut > 0
+            omitted += tree.omitted
+        yield items
+    if cut or omitted:
+        _log.warning(
+            "%d of %d texts were cut to %d tokens, and %d facts did not fit",
+            *(cut, len(first), inject.max_length, omitted),
+        )
+
+
+@torch.inference_mode()
+def _forward(encoder: Encoder, batch: Batch, *, layers: Sequence[int], join: str) -> Tensor:
+    """Return the hidden states (B, L, width) of the chosen layers."""
+    kept = encoder(
+        batch.token_ids,
+        positions=batch.positions,
+        segments=batch.segments,
+        visibility=batch.visibility,
+        all_layers=True,
+    ).layers
+    chosen = [kept[number] for number in layers]
+    return torch.cat(chosen, dim=-1) if join == "concat" else torch.stack(chosen).mean(dim=0)
+
+
+def _states(
+    trees: Sequence[SentenceTree],
+    reader: Reader,
+    *,
+    layers: Sequence[int],
+    join: str,
+    pooling: str,
+    batch_tokens: int,
+) -> Iterator[tuple[tuple[int, ...], list[Array]]]:
+    """Yield (which trees, the features of each)."""
+    encoder, pad_id = reader.encoder, reader.inject.tokenizer.pad_id
+    device = encoder.pooler.dense.weight.device
+    for examples, batch in batches(trees, pad_id=pad_id, max_tokens=batch_tokens, device=device):
+        hidden = _forward(encoder, batch, layers=layers, join=join).float()
+        if not bool(hidden.isfinite().all()):
+            raise RunError("the model's answers are no numbers (NaN): its training diverged")
+        trunk = batch.visibility.trunk & (batch.visibility.document == 0)  # padding is another
+        if pooling == "none":
+            yield examples, [row[own].cpu().numpy() for row, own in zip(hidden, trunk, strict=True)]
+            continue
+        if pooling == "cls":
+            pooled = hidden[:, 0]
+        else:
+            pooled = (hidden * trunk[..., None]).sum(dim=1) / trunk.sum(dim=1, keepdim=True)
+        yield examples, list(pooled.cpu().numpy())

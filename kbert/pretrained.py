@@ -1,0 +1,47 @@
+"""A pre-trained model in use, without a run that says how texts are read: its injector.
+
+Such a folder holds an encoder and a vocabulary. Facts are injected as K-BERT does it by default,
+from the graph that is named now, or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import graphs
+from graphs import TripleStore
+from kbert.errors import CheckpointError
+from kbert.inject import Injector
+from kbert.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from kbert.nn.config import EncoderConfig
+
+_LONGEST = 512  # tokens, where the encoder knows that many positions
+
+
+def make_plain_injector(
+    folder: Path,
+    config: EncoderConfig,
+    *,
+    kg: str | os.PathLike[str] | TripleStore | None,
+    announce: Callable[[str], None] | None = None,
+) -> Injector:
+    """Read the tokeniser of a model folder and give it a graph; None is the empty one.
+
+    Texts are read up to 512 tokens, or as many as the encoder has positions. Raises
+    `CheckpointError` where tokeniser and encoder do not belong together, and what `graphs.load`
+    raises.
+    """
+    tokenizer = Tokenizer.from_pretrained(folder)
+    if len(tokenizer) > config.vocab_size:
+        raise CheckpointError(
+            f"{folder}: its vocabulary has {len(tokenizer)} pieces, but its encoder"
+            f" {config.vocab_size}; these files do not belong together"
+        )
+    if not isinstance(kg, TripleStore):
+        kg = graphs.load("none" if kg is None else os.fspath(kg), announce=announce)
+    return Injector(kg, tokenizer, max_length=min(_LONGEST, config.max_positions))
