@@ -8,7 +8,7 @@ all processes, and leaves scoring to the task.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as lightning
 import torch
@@ -49,9 +49,9 @@ class FineTuning(lightning.LightningModule):
         self._warmup = warmup_steps
         self._total = total_steps
         self._evaluated: Sequence[Encoded] = ()
-        self._predicted: list[tuple[int, tuple[int, ...]]] = []
+        self._predicted: list[tuple[int, Any]] = []
         self.scores: dict[str, float] = {}
-        self.predictions: list[tuple[int, ...]] = []
+        self.predictions: list[Any] = []
         self.losses: list[Tensor] = []
 
     def forward(self, batch: Batch) -> Tensor:

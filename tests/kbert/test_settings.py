@@ -105,7 +105,7 @@ def test_a_key_that_stands_twice_is_refused(recipe: Recipe) -> None:
         ("dropout: high", "--dropout must be a number, was 'high'"),
         ("learning_rate: 1.2.3e4", "--learning-rate must be a number, was '1.2.3e4'"),
         ("selection: best", "--selection must be one of first, rare, central, similar, was 'best'"),
-        ("task: [pair]", "--task must be one of classification, pair, tagging, was ['pair']"),
+        ("task: [pair]", "--task must be one of classification, pair, tagging, qa, was ['pair']"),
         ("epochs: 0", "--epochs must be between 1 and 100000, was 0"),
         ("dropout: .nan", "--dropout must be between 0.0 and 0.999, was nan"),
         ("learning_rate: .inf", "--learning-rate must be between 0.0 and 100.0, was inf"),
