@@ -18,6 +18,8 @@ from graphs import Fact, TripleStore
 from graphs.commands.reading import reading
 from graphs.normal import NormalForm
 from kbert import console
+from kbert.answers.questions import QuestionExample
+from kbert.answers.reading import load_questions
 from kbert.data import Columns, load_splits
 from kbert.depths import check_layers
 from kbert.errors import SettingsError
@@ -26,7 +28,7 @@ from kbert.nn import Encoder, EncoderConfig
 from kbert.settings import TrainSettings
 from kbert.tokenizer import Tokenizer
 
-Data: TypeAlias = Splits[TextExample] | Splits[TaggedExample]
+Data: TypeAlias = Splits[TextExample] | Splits[TaggedExample] | Splits[QuestionExample]
 _TRIPLES_FOR_VOCABULARY = 200_000  # a learnt vocabulary reads this many triples of the graph
 
 
@@ -80,6 +82,14 @@ def load_data(settings: TrainSettings) -> Data:
         console.say("data: the packaged sample, a demonstration (name your own with --data)")
     else:
         console.say(f"data: reading {source}")  # from the hub this takes its time
+    if settings.task == "qa":
+        return load_questions(
+            source,
+            dev=settings.dev_data,
+            test=settings.test_data,
+            null_answers=settings.null_answers,
+            announce=console.say,
+        )
     return load_splits(
         source,
         task=settings.task,
@@ -156,8 +166,10 @@ def _pretrained(settings: TrainSettings, *, generator: torch.Generator) -> Given
             f"--init {source}: its vocabulary has {len(tokenizer)} pieces, but its encoder"
             f" {config.vocab_size}; these files do not belong together"
         )
-    if settings.task == "pair" and config.segment_types < 2:
-        raise SettingsError(f"--task pair: {source} knows one segment only, a pair needs two")
+    if settings.task in ("pair", "qa") and config.segment_types < 2:
+        raise SettingsError(
+            f"--task {settings.task}: {source} knows one segment only, a pair needs two"
+        )
     return Given(encoder, tokenizer)
 
 
@@ -168,9 +180,15 @@ def _learnt_tokenizer(settings: TrainSettings, splits: Data, *, store: TripleSto
 
 
 def _vocabulary_texts(splits: Data, store: TripleStore) -> Iterator[str]:
+    before = ""
     for example in splits.train:
         if isinstance(example, TaggedExample):
             yield " ".join(example.words)
+        elif isinstance(example, QuestionExample):
+            yield example.question
+            if example.context != before:  # the questions of a context follow each other
+                yield example.context
+            before = example.context
         else:
             yield example.text
             yield example.pair or ""

@@ -16,6 +16,7 @@ from kbert.errors import DataError
 from kbert.tables import Table
 
 Task = Literal["classification", "pair", "tagging"]
+Form = Literal["classification", "pair", "tagging", "qa"]  # with answers, which no table holds
 
 _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "text": ("text", "sentence", "sentence1", "tokens", "words"),

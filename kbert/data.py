@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeVar, overload
 
+from kbert.answers.questions import QuestionExample
 from kbert.columns import Chosen, Columns, Task, choose
 from kbert.errors import DataError, SettingsError
 from kbert.examples import Example, Splits, TaggedExample, TextExample
@@ -120,8 +121,10 @@ def label_names(splits: Splits[TextExample] | Splits[TaggedExample]) -> tuple[st
     return names
 
 
-def overlap(splits: Splits[TextExample] | Splits[TaggedExample]) -> int:
-    """Count the test examples whose text (both texts, or all words) stands in training too."""
+def overlap(
+    splits: Splits[TextExample] | Splits[TaggedExample] | Splits[QuestionExample],
+) -> int:
+    """Count the test examples whose text (all texts, or all words) stands in training too."""
     train = {_content(example) for example in splits.train}
     return sum(_content(example) in train for example in splits.test)
 
@@ -132,7 +135,9 @@ def _labels(example: TextExample | TaggedExample) -> tuple[str, ...]:
     return () if example.label is None else (example.label,)
 
 
-def _content(example: TextExample | TaggedExample) -> tuple[str | None, ...]:
+def _content(example: TextExample | TaggedExample | QuestionExample) -> tuple[str | None, ...]:
+    if isinstance(example, QuestionExample):
+        return example.question, example.context
     if isinstance(example, TaggedExample):
         return example.words
     return example.text, example.pair

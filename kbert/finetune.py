@@ -16,14 +16,16 @@ import numpy as np
 import torch
 
 from kbert import console
+from kbert.answers.questions import QuestionExample
 from kbert.builder import Data, load_data, load_given, load_graph, make_encoder
-from kbert.data import label_names, overlap
+from kbert.data import overlap
 from kbert.depths import describe, freeze
 from kbert.devices import check_devices
 from kbert.examples import TaggedExample, TextExample
+from kbert.forms import Form, encodings, labels_of, task_of
 from kbert.inject import Injector
 from kbert.knowledge import make_injector, make_policy
-from kbert.nn import Classifier, Tagger
+from kbert.nn import Classifier, SpanFinder, Tagger
 from kbert.nn.checkpoint import load_weights, save
 from kbert.plans import dropout_seed
 from kbert.report import RunReport, SplitReport, versions
@@ -36,7 +38,7 @@ from kbert.run import (
     write_report,
 )
 from kbert.settings import TrainSettings
-from kbert.tasks import Encoded, Task, make_task
+from kbert.tasks import Encoded
 from kbert.tokenizer import Tokenizer
 from kbert.trainer import Loop
 
@@ -49,7 +51,7 @@ class _Prepared:
     """All that training needs, made from settings before a file is written."""
 
     record: RunRecord
-    network: Classifier | Tagger
+    network: Classifier | SpanFinder | Tagger
     tokenizer: Tokenizer
     encoded: Mapping[str, Sequence[Encoded]]
     splits: Sequence[SplitReport]
@@ -90,7 +92,7 @@ def _prepare(settings: TrainSettings) -> _Prepared:
     given = load_given(settings, generator=generator)
     store = load_graph(settings)
     splits = load_data(settings)
-    task = make_task(settings.task, label_names(splits))
+    task = task_of(settings, labels_of(splits))
     encoder, tokenizer = make_encoder(
         settings, given, splits=splits, store=store, generator=generator
     )
@@ -118,16 +120,17 @@ def _prepare(settings: TrainSettings) -> _Prepared:
     )
 
 
-def _encode(splits: Data, task: Task, *, inject: Injector) -> dict[str, list[Encoded]]:
-    parts: dict[str, Sequence[TextExample | TaggedExample]] = {
+def _encode(splits: Data, task: Form, *, inject: Injector) -> dict[str, list[Encoded]]:
+    parts: dict[str, Sequence[TextExample | TaggedExample | QuestionExample]] = {
         "train": splits.train,
         "dev": splits.dev,
         "test": splits.test,
     }
     return {
         name: [
-            task.encode(example, inject)
+            encoded
             for example in console.progress(examples, about=f"injecting facts into {name}")
+            for encoded in encodings(task, example, inject)
         ]
         for name, examples in parts.items()
     }
@@ -137,7 +140,7 @@ def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
     """Train, restore the best weights, test them, and write what belongs beside them."""
     record, network, settings = prepared.record, prepared.network, prepared.record.settings
     train, dev, test = (prepared.encoded[name] for name in ("train", "dev", "test"))
-    task = make_task(record.task, record.labels)
+    task = task_of(settings, record.labels)
     loop = Loop(
         settings,
         task=task,

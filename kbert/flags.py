@@ -45,6 +45,20 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "label_column": "column of the label; labels, tags … if that is absent",
         "max_length": "longest sequence in tokens, facts included",
     },
+    "questions and answers": {
+        "dev_data": "SQuAD JSON of the dev set, where --data is one file (default: no dev set)",
+        "test_data": "SQuAD JSON of the test set, where --data is one file (default: no test set)",
+        "null_answers": "questions may have no answer in their text, as in SQuAD 2.0",
+        "null_threshold": "no answer is given if its score exceeds the best span's by more",
+        "answer_units": "how answers are compared: by words, as SQuAD does, or by characters, as"
+        " CMRC does for Chinese",
+        "window": "longest question with a window of its text, in tokens without facts (default:"
+        " --max-length, which leaves facts the room that short texts leave)",
+        "stride": "tokens from the start of a window to that of the next one",
+        "max_question": "longest question in tokens; the rest is cut off",
+        "max_answer": "longest answer in tokens",
+        "best_answers": "spans of each window and question that are kept",
+    },
     "encoder": {
         "init": "pre-trained encoder: a folder, a hub id, or none (a small one from scratch)",
         "vocab": "vocab.txt for an encoder from scratch (default: learnt from the training text)",

@@ -98,6 +98,43 @@ class Injector:
         anchors, omitted = self._fit(anchors, room=self._room(len(trunk.token_ids)))
         return SentenceTree.build(trunk, anchors, text=text, pair=pair, cut=cut, omitted=omitted)
 
+    def windows(
+        self, text: str, pair: str, *, length: int, stride: int, max_text: int
+    ) -> list[SentenceTree]:
+        """Inject facts into `text` and each window of a `pair` that is too long for one sequence.
+
+        The text is cut to `max_text` tokens. Windows are as long as the trunk, of at most `length`
+        tokens, has room for; each starts `stride` tokens after the one before, or at its end if
+        that comes first, until the end is reached (google-research/bert's `run_squad.py`). A
+        mention that the edge of a window cuts carries no facts there. Offsets are those of the
+        whole pair. Raises `DataError` for a text without any token, `ValueError` where windows
+        have no room or do not move.
+        """
+        first, second = self._encode(text), self._encode(pair)
+        kept = min(len(first.ids), max_text)
+        room = min(length, self.max_length) - kept - 3
+        if room < 1 or stride < 1:
+            raise ValueError("a window needs room for a token, and a stride of at least 1")
+        heads = self._anchors(text, first, kept, shift=1)
+        anchors = self._anchors(pair, second, len(second.ids), shift=kept + 2)
+        trees = []
+        start, stop = 0, min(room, len(second.ids))
+        while True:
+            part = Encoding(*(column[start:stop] for column in second))
+            trunk = self._trunk((first, part), (kept, stop - start))
+            inner = heads + _within(anchors, start + kept + 2, stop + kept + 2, shift=-start)
+            if not self.repeat_mentions:
+                inner = _first_of_each(inner)
+            fitting, omitted = self._fit(inner, room=self._room(len(trunk.token_ids)))
+            cut = len(first.ids) - kept
+            trees.append(
+                SentenceTree.build(trunk, fitting, text=text, pair=pair, cut=cut, omitted=omitted)
+            )
+            if stop == len(second.ids):
+                return trees
+            start += min(stride, stop - start)
+            stop = min(start + room, len(second.ids))
+
     def _encode(self, text: str, *, masks: Sequence[tuple[int, int]] = ()) -> Encoding:
         encoding = Encoding([], [], []) if masks else self.tokenizer.encode(text)
         at = 0
@@ -209,6 +246,15 @@ def _blanked(text: str, masks: Sequence[tuple[int, int]]) -> str:
     for start, stop in masks:
         text = text[:start] + "\n" * (stop - start) + text[stop:]
     return text
+
+
+def _within(anchors: Sequence[Anchor], start: int, stop: int, *, shift: int) -> list[Anchor]:
+    """Return the anchors that lie in `start:stop` as a whole, moved by `shift`."""
+    return [
+        anchor._replace(start=anchor.start + shift, stop=anchor.stop + shift)
+        for anchor in anchors
+        if start <= anchor.start and anchor.stop <= stop
+    ]
 
 
 def _first_of_each(anchors: Sequence[Anchor]) -> list[Anchor]:

@@ -17,12 +17,15 @@ import torch
 
 from graphs import Triple, TripleStore
 from kbert import metrics
+from kbert.answers.asking import Answered, Asker
+from kbert.answers.task import Answering
 from kbert.batch import Batch, plan_batches
 from kbert.errors import DataError, RunError
 from kbert.examples import join_words, split_words
+from kbert.forms import task_of
 from kbert.knowledge import load_recorded, make_injector
 from kbert.run import RunRecord
-from kbert.tasks import Tagging, Task, align, make_task
+from kbert.tasks import Tagging, Task, align
 from kbert.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -103,6 +106,8 @@ class Model:
         """
         if isinstance(texts, str) or isinstance(pairs, str):
             raise TypeError("predict takes a list of texts, not one text")
+        if isinstance(self.task, Answering):
+            raise DataError("this model answers questions; say answer(questions, contexts)")
         if (pairs is not None) != (self.kind == "pair"):
             wanted = "pairs of texts" if self.kind == "pair" else "single texts"
             hint = "; say predict(texts, pairs)" if self.kind == "pair" else ""
@@ -118,6 +123,33 @@ class Model:
                 prepared.append(self._prepare(texts[number], pair, place=place))
             predictions += self._predict(prepared, batch_tokens=batch_tokens)
         return predictions
+
+    def answer(
+        self,
+        questions: Sequence[str],
+        contexts: Sequence[str],
+        *,
+        places: Sequence[str] | None = None,
+        batch_tokens: int = 8192,
+    ) -> list[Answered]:
+        """Answer each of `questions[i]` with a span of `contexts[i]`, in input order.
+
+        A context of any length is read in windows, as in training. `places` say in errors where
+        each question comes from (default: `question 1`, …).
+
+        Raises `DataError` for a question or context without tokens, if there are not as many of
+        both, or if the model was trained for something else, `TypeError` for one question instead
+        of a list, `RunError` for weights that diverged.
+        """
+        if isinstance(questions, str) or isinstance(contexts, str):
+            raise TypeError("answer takes a list of questions and one of contexts, not one text")
+        if not isinstance(self.task, Answering):
+            raise DataError(f"this model was trained for {self.kind}; say predict(texts)")
+        if len(questions) != len(contexts):
+            raise DataError(f"{len(questions)} questions but {len(contexts)} contexts")
+        names = places or [f"question {number + 1}" for number in range(len(questions))]
+        asker = Asker(self.network, inject=self.inject, task=self.task, batch_tokens=batch_tokens)
+        return asker.ask(questions, contexts, places=names)
 
     def _prepare(self, text: str | Sequence[str], pair: str | None, *, place: str) -> _Prepared:
         try:
@@ -224,7 +256,7 @@ def load(
             " (to use it all the same: --allow-other-graph, or allow_other_graph=True)"
         )
     tokenizer = Tokenizer.from_pretrained(folder)
-    task = make_task(record.task, record.labels)
+    task = task_of(record.settings, record.labels)
     with torch.device("meta"):  # memory comes with the loaded weights
         encoder = Encoder(EncoderConfig.from_folder(folder))
         network = task.head(encoder, dropout=0.0, generator=torch.Generator())

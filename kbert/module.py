@@ -8,7 +8,7 @@ collects predictions by example, over all processes, and leaves scoring to the t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as lightning
 import torch
@@ -58,9 +58,9 @@ class FineTuning(lightning.LightningModule):
         self._layer_decay = layer_decay
         self._thaw = Thaw(network, epochs=unfreeze_epochs) if unfreeze_epochs else None
         self._evaluated: Sequence[Encoded] = ()
-        self._predicted: list[tuple[int, tuple[int, ...]]] = []
+        self._predicted: list[tuple[int, Any]] = []
         self.scores: dict[str, float] = {}
-        self.predictions: list[tuple[int, ...]] = []
+        self.predictions: list[Any] = []
         self.losses: list[Tensor] = []
 
     def forward(self, batch: Batch) -> Tensor:

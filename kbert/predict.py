@@ -1,8 +1,9 @@
-"""`python -m kbert.predict RUN [TEXT …]`: labels or spans as JSON lines.
+"""`python -m kbert.predict RUN [TEXT …]`: labels, spans or answers as JSON lines.
 
 Texts come from the arguments, from `--file`, or from standard input, one a line; for a model of
 pairs the two texts of a line are separated by a TAB, for one of tagging words may be split already
-(`--split-words`). Output is one JSON object a text, in order. Empty lines may stand at the end.
+(`--split-words`), one of questions reads JSON objects (`kbert.answers.lines`). Output is one JSON
+object a text, in order. Empty lines may stand at the end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kbert import console
+from kbert.answers.lines import answer_lines
 from kbert.errors import DataError
 from kbert.lines import chunks, json_line, placed_texts
 
@@ -33,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = console.Parser(
         prog="python -m kbert.predict",
         usage="%(prog)s [options] RUN [TEXT ...]",
-        description="Predict labels or spans of texts with a trained run, as JSON lines.",
+        description="Predict labels, spans or answers with a trained run, as JSON lines.",
         allow_abbrev=False,
     )
     # Optional for the parser alone, which would else ask for TEXT as well where RUN is missing.
@@ -72,6 +74,10 @@ def _predict(options: argparse.Namespace) -> None:
     if options.split_words and model.kind != "tagging":
         raise DataError(f"--split-words is for models of tagging; {options.run} is of {model.kind}")
     for place, lines in chunks(source):
+        if model.kind == "qa":
+            for content in answer_lines(model, lines, places=place):
+                console.emit(json_line(content))
+            continue
         for prediction in _checked(model, lines, place=place, split_words=options.split_words):
             content = as_json(prediction, with_tags=options.split_words)
             console.emit(json_line(content))

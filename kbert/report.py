@@ -14,6 +14,12 @@ from typing import Any
 from kbert.run import RunRecord
 from kbert.trainer import Epoch
 
+_PIPELINES = {
+    "classification": "text-classification",
+    "pair": "text-classification",
+    "tagging": "token-classification",
+    "qa": "question-answering",
+}
 _LIBRARIES = ("kbert", "torch", "pytorch-lightning", "tokenizers", "numpy", "marisa-trie")
 
 
@@ -120,8 +126,7 @@ class RunReport:
         lines = [
             "---",
             "library_name: kbert",
-            "pipeline_tag: "
-            + ("token-classification" if record.task == "tagging" else "text-classification"),
+            f"pipeline_tag: {_PIPELINES[record.task]}",
             "tags: [k-bert, knowledge-graph]",
             "---",
             f"# K-BERT on {settings.data} with {settings.kg}",
@@ -140,7 +145,8 @@ class RunReport:
             lines.append(f"| {split} | {cells} |")
         lines += ["", *self._notes(), "", "Labels: " + ", ".join(record.labels), ""]
         lines += ["```python", "import kbert", "", 'model = kbert.load("this folder")']
-        lines += ['model.predict(["…"])', "```", ""]
+        call = 'answer(["question"], ["context"])' if record.task == "qa" else 'predict(["…"])'
+        lines += [f"model.{call}", "```", ""]
         lines += ["The settings are in `config.yaml`, all figures in `metrics.json`. Made with "]
         lines[-1] += ", ".join(f"{k} {v}" for k, v in record.versions.items()) + "."
         return "\n".join(lines) + "\n"

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from graphs import TripleStore
-from kbert.columns import Task
+from kbert.columns import Form
 from kbert.errors import RunError, SettingsError
 from kbert.settings import TrainSettings
 
@@ -54,7 +54,7 @@ class RunRecord:
     `unit` says what a tagged word was, `policy` describes which facts of an entity were injected.
     """
 
-    task: Task
+    task: Form
     labels: tuple[str, ...]
     unit: Literal["word", "character"]
     graph: GraphRecord

@@ -13,11 +13,11 @@ import re
 import reprlib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kbert.columns import Task
+from kbert.columns import Form
 from kbert.errors import SettingsError
 from kbert.recipes import read_recipe, write_recipe
 from kbert.schedules import Schedule
@@ -47,11 +47,22 @@ class TrainSettings:
 
     data: str = "sample"
     data_config: str | None = None
-    task: Task = "classification"
+    task: Form = "classification"
     text_column: str = "text_a"
     pair_column: str = "text_b"
     label_column: str = "label"
     max_length: int = 256
+
+    dev_data: str | None = None
+    test_data: str | None = None
+    null_answers: bool = False
+    null_threshold: float = 0.0
+    answer_units: Literal["words", "characters"] = "words"
+    window: int | None = None
+    stride: int = 128
+    max_question: int = 64
+    max_answer: int = 30
+    best_answers: int = 20
 
     init: str = "none"
     vocab: str | None = None
@@ -93,6 +104,7 @@ class TrainSettings:
                 raise SettingsError(f"{flag(name)} must be between {low} and {high}, was {value}")
         if self.init != "none":
             self._refuse_scratch_settings()
+        self._check_answering()
         if self.width % self.heads:
             raise SettingsError(
                 f"--width must be a multiple of --heads, was {self.width} with {self.heads} heads"
@@ -100,12 +112,37 @@ class TrainSettings:
 
     def _refuse_scratch_settings(self) -> None:
         """Settings of an encoder from scratch would have no effect beside a pre-trained one."""
+        names = ("vocab", "cased", "layers", "width", "heads", "feed_forward")
+        for name in self._changed(names):
+            raise SettingsError(
+                f"{flag(name)} is for an encoder from scratch; --init {self.init} has its own"
+            )
+
+    def _check_answering(self) -> None:
+        """Settings of answers have no effect on labels, nor those of tables on answers."""
+        if self.task != "qa":
+            for name in self._changed(_ANSWERING):
+                raise SettingsError(f"{flag(name)} is for --task qa, not for {self.task}")
+            return
+        for name in self._changed(_TABLES):
+            raise SettingsError(f"{flag(name)} is for tables; --task qa reads SQuAD's JSON")
+        length = self.max_length if self.window is None else self.window
+        if length > self.max_length:
+            raise SettingsError(
+                f"--window {length} is longer than a sequence, --max-length {self.max_length}"
+            )
+        if self.max_question + 4 > length:
+            raise SettingsError(
+                f"--max-question must leave room for a window of the context: at most {length - 4}"
+                f" of {length} tokens, was {self.max_question}"
+            )
+        if self.null_threshold and not self.null_answers:
+            raise SettingsError("--null-threshold has no effect without --null-answers")
+
+    def _changed(self, names: Sequence[str]) -> Iterator[str]:
+        """Yield those of these settings that are not at their default."""
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        for name in ("vocab", "cased", "layers", "width", "heads", "feed_forward"):
-            if getattr(self, name) != defaults[name]:
-                raise SettingsError(
-                    f"{flag(name)} is for an encoder from scratch; --init {self.init} has its own"
-                )
+        yield from (name for name in names if getattr(self, name) != defaults[name])
 
     def to_mapping(self) -> dict[str, Any]:
         """List every setting as plain values, for YAML and JSON."""
@@ -120,6 +157,19 @@ class TrainSettings:
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 _POWER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")  # YAML 1.1 reads 2e-5 as text
 
+_TABLES = ("data_config", "text_column", "pair_column", "label_column")
+_ANSWERING = (
+    "dev_data",
+    "test_data",
+    "null_answers",
+    "null_threshold",
+    "answer_units",
+    "window",
+    "stride",
+    "max_question",
+    "max_answer",
+    "best_answers",
+)
 _RANGES: Mapping[str, tuple[float, float]] = {
     "max_facts": (0, 1000),
     "max_branches": (0, 10000),
@@ -128,6 +178,12 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "fact_dropout": (0.0, 1.0),
     "min_name_length": (1, 1000),
     "max_length": (8, 100_000),
+    "null_threshold": (-1e9, 1e9),
+    "window": (8, 100_000),
+    "stride": (1, 100_000),
+    "max_question": (1, 100_000),
+    "max_answer": (1, 10_000),
+    "best_answers": (1, 1000),
     "layers": (1, 1000),
     "width": (1, 100_000),
     "heads": (1, 1000),

@@ -57,6 +57,11 @@ def read_table(path: Path) -> Table:
     return table
 
 
+def read_json(path: Path) -> object:
+    """Read a JSON file (or `.gz`) of any shape. Raises `DataError` with file and line."""
+    return _json(path)[1]
+
+
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield line number, from 1, and text with its line end."""
     number = 0
@@ -157,13 +162,8 @@ def _read_json(path: Path) -> Table:
 
 
 def _json_list(path: Path) -> Iterator[tuple[int, object]]:
-    text = "".join(line for _, line in _lines(path))
+    text, values = _json(path)
     decoder = _decoder()
-    try:
-        values = decoder.decode(text)
-    except (ValueError, RecursionError) as error:
-        line = error.lineno if isinstance(error, json.JSONDecodeError) else None
-        raise DataError(_json_reason(error), file=path, line=line) from None
     if not isinstance(values, list):
         raise DataError("expected a list of objects; one object a line is .jsonl", file=path)
     line, counted, position = 1, 0, text.index("[") + 1
@@ -172,6 +172,15 @@ def _json_list(path: Path) -> Iterator[tuple[int, object]]:
         line, counted = line + text.count("\n", counted, position), position
         yield line, value
         position = decoder.raw_decode(text, position)[1]
+
+
+def _json(path: Path) -> tuple[str, Any]:
+    text = "".join(line for _, line in _lines(path))
+    try:
+        return text, _decoder().decode(text)
+    except (ValueError, RecursionError) as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else None
+        raise DataError(_json_reason(error), file=path, line=line) from None
 
 
 def _decoder() -> json.JSONDecoder:

@@ -1,7 +1,8 @@
 """What labels mean: from examples to targets, from logits to predictions, from those to scores.
 
-Two forms cover the three tasks: one label a text or pair (`Classification`), one tag a word
-(`Tagging`). Targets and predictions have one shape for both: a tuple of label ids an example, of
+Two forms cover the three tasks of labels: one label a text or pair (`Classification`), one tag a
+word (`Tagging`); `kbert.answers` holds that of answers. Targets and predictions have one shape for
+both: a tuple of label ids an example, of
 length one or as many as it has words. A word's tag stands on its first piece; a word that was cut
 off, or that has no piece, is predicted as `O`, so a gold entity that was cut counts as missed.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kbert.inject import Injector
-    from kbert.nn import Classifier, Encoder, Tagger
+    from kbert.nn import Classifier, Encoder, SpanFinder, Tagger
     from kbert.tree import SentenceTree
 
-Head: TypeAlias = "Classifier | Tagger"
+Head: TypeAlias = "Classifier | SpanFinder | Tagger"
 IGNORED = -100  # the target of a token without a label; torch's default
 
 
@@ -37,11 +38,12 @@ class Encoded(NamedTuple):
     """An example ready for batching.
 
     `array` is `SentenceTree.array`; `target` the label ids; `words` the flattened token of each
-    word's first piece, -1 where there is none (empty for classification).
+    word's first piece, -1 where there is none (empty for classification). Other tasks than those
+    of labels have targets of their own.
     """
 
     array: NDArray[np.int32]
-    target: tuple[int, ...]
+    target: tuple[Any, ...]
     words: NDArray[np.int32]
     facts: int
     omitted: int
@@ -50,7 +52,7 @@ class Encoded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LabelledBatch:
-    """Inputs and targets of one step. *Shape:* targets (B,) or (B, L), int64."""
+    """Inputs and targets of one step. *Shape:* targets (B,), (B, L) or (B, 2), int64."""
 
     inputs: Batch
     targets: Tensor
@@ -62,7 +64,10 @@ class LabelledBatch:
 
 
 class Task(Protocol):
-    """One form of labels; `main` names the metric that chooses the best checkpoint."""
+    """One form of labels; `main` names the metric that chooses the best checkpoint.
+
+    What `decode` predicts is the task's own affair: `score` takes it with the targets.
+    """
 
     main: ClassVar[str]
 
@@ -70,21 +75,16 @@ class Task(Protocol):
     def labels(self) -> tuple[str, ...]:
         """The label names, in the order of their ids."""
 
-    def encode(self, example: TextExample | TaggedExample, inject: Injector) -> Encoded:
-        """Turn an example into vectors and label ids."""
-
     def head(self, encoder: Encoder, *, dropout: float, generator: torch.Generator) -> Head:
         """Put a fresh task layer on an encoder."""
 
     def targets(self, encoded: Sequence[Encoded], *, length: int) -> Tensor:
         """Stack the targets of a batch that is `length` tokens long."""
 
-    def decode(self, logits: Tensor, words: Sequence[NDArray[np.int32]]) -> list[tuple[int, ...]]:
+    def decode(self, logits: Tensor, words: Sequence[NDArray[np.int32]]) -> Sequence[Any]:
         """Choose label ids for each example of a batch."""
 
-    def score(
-        self, gold: Sequence[tuple[int, ...]], predicted: Sequence[tuple[int, ...]]
-    ) -> dict[str, float]:
+    def score(self, gold: Sequence[Any], predicted: Sequence[Any]) -> dict[str, float]:
         """Measure predictions."""
 
 

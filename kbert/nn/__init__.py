@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kbert.nn.config import EncoderConfig
     from kbert.nn.encoder import Encoder, EncoderOutput
-    from kbert.nn.heads import Classifier, Tagger
+    from kbert.nn.heads import Classifier, SpanFinder, Tagger
     from kbert.nn.pretraining_heads import LanguageModel
     from kbert.nn.visibility import Visibility
 
@@ -24,6 +24,7 @@ __all__ = [
     "EncoderConfig",
     "EncoderOutput",
     "LanguageModel",
+    "SpanFinder",
     "Tagger",
     "Visibility",
 ]
@@ -34,6 +35,7 @@ _HOMES = {
     "EncoderConfig": "config",
     "EncoderOutput": "encoder",
     "LanguageModel": "pretraining_heads",
+    "SpanFinder": "heads",
     "Tagger": "heads",
     "Visibility": "visibility",
 }

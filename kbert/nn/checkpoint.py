@@ -21,7 +21,7 @@ from kbert.nn.config import EncoderConfig
 from kbert.nn.encoder import Encoder
 from kbert.nn.folder import CONFIG, WEIGHTS, read_tensors, write
 from kbert.nn.head_entries import Model, architecture, head_entries, read_labels
-from kbert.nn.heads import Tagger
+from kbert.nn.heads import SpanFinder, Tagger
 from kbert.nn.hub import resolve
 from kbert.nn.layout import PREFIX, file_names, modern
 from kbert.nn.pretraining_files import exchange_heads, head_sizes, without_tied_copies
@@ -106,9 +106,9 @@ def load_weights(
 
     A module on the meta device comes to the CPU; any other keeps its device and dtype. Names in
     the file may begin with `bert.` or not, and may be the old `gamma` and `beta`. `add_pooler` and
-    `use_pooler` are as in `load_encoder`; a `Tagger`, or a `LanguageModel` without relation, needs
-    no pooler in the file, since it does not use one. With `change_heads` a head of pre-training
-    that the file has not, or has in another size, keeps the module's weights, for which a warning
+    `use_pooler` are as in `load_encoder`; a `Tagger`, a `SpanFinder`, or a `LanguageModel` without
+    relation, needs no pooler in the file, since it does not use one. With `change_heads` a head of
+    pre-training that the file has not, or has in another size, keeps the module's weights, for which a warning
     is logged; one that only the file has is left aside.
 
     Raises `CheckpointError`, with the full lists of names, if anything is missing, unexpected or
@@ -151,8 +151,8 @@ def save(
     """Write `config.json` and `model.safetensors`, which transformers loads, into `folder`.
 
     `labels` names a head's labels, for a `LanguageModel` those of its relation, in the order of
-    their ids; None leaves `LABEL_0`, `LABEL_1`, … A `Tagger`, or a `LanguageModel` without
-    relation, is written without its unused pooler, as transformers does.
+    their ids; None leaves `LABEL_0`, `LABEL_1`, … A `Tagger`, a `SpanFinder`, or a
+    `LanguageModel` without relation, is written without its unused pooler, as transformers does.
 
     Raises `CheckpointError` if the folder cannot be written, `ValueError` if `labels` do not fit.
     """
@@ -181,7 +181,7 @@ def _encoder(module: Model) -> Encoder:
 def _uses_pooler(module: Model) -> bool:
     if isinstance(module, LanguageModel):
         return module.relation is not None
-    return not isinstance(module, Tagger)
+    return not isinstance(module, SpanFinder | Tagger)
 
 
 def _modernise(tensors: dict[str, Tensor], *, path: Path) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kbert.errors import CheckpointError
 from kbert.nn.encoder import Encoder
 from kbert.nn.folder import CONFIG, read_json
-from kbert.nn.heads import Classifier, Tagger
+from kbert.nn.heads import Classifier, SpanFinder, Tagger
 from kbert.nn.pretraining_heads import LanguageModel
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch.nn import Linear
 
-Model = Encoder | Classifier | Tagger | LanguageModel
+Model = Encoder | Classifier | SpanFinder | Tagger | LanguageModel
 
 
 def read_labels(folder: str | Path) -> tuple[str, ...]:
@@ -42,6 +42,8 @@ def architecture(module: Model) -> str:
     if isinstance(module, LanguageModel):
         pairs = module.relation is not None and module.relation.out_features == 2
         return "BertForPreTraining" if pairs else "BertForMaskedLM"
+    if isinstance(module, SpanFinder):
+        return "BertForQuestionAnswering"
     is_tagger = isinstance(module, Tagger)
     return "BertForTokenClassification" if is_tagger else "BertForSequenceClassification"
 
@@ -73,4 +75,6 @@ def _labelled(module: Model) -> Linear | None:
     """Return the layer whose outputs have names, if there is one."""
     if isinstance(module, Classifier | Tagger):
         return module.classifier
+    if isinstance(module, SpanFinder):
+        return module.qa_outputs
     return module.relation if isinstance(module, LanguageModel) else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kbert.nn.encoder import Encoder
 
 if TYPE_CHECKING:
-    from kbert.nn.heads import Classifier, Tagger
+    from kbert.nn.heads import Classifier, SpanFinder, Tagger
     from kbert.nn.pretraining_heads import LanguageModel
 
 PREFIX = "bert."
@@ -47,7 +47,9 @@ _IN_HEAD = {
 _OLD_LEAVES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
 
-def file_names(module: Encoder | Classifier | Tagger | LanguageModel) -> dict[str, str]:
+def file_names(
+    module: Encoder | Classifier | SpanFinder | Tagger | LanguageModel,
+) -> dict[str, str]:
     """Map each tensor's name in `module` to its name in a file."""
     if isinstance(module, Encoder):
         return {name: _to_file(name) for name in module.state_dict()}

@@ -105,7 +105,7 @@ def test_a_key_that_stands_twice_is_refused(recipe: Recipe) -> None:
         ("dropout: high", "--dropout must be a number, was 'high'"),
         ("learning_rate: 1.2.3e4", "--learning-rate must be a number, was '1.2.3e4'"),
         ("selection: best", "--selection must be one of first, rare, central, similar, was 'best'"),
-        ("task: [pair]", "--task must be one of classification, pair, tagging, was ['pair']"),
+        ("task: [pair]", "--task must be one of classification, pair, tagging, qa, was ['pair']"),
         ("epochs: 0", "--epochs must be between 1 and 100000, was 0"),
         ("dropout: .nan", "--dropout must be between 0.0 and 0.999, was nan"),
         ("learning_rate: .inf", "--learning-rate must be between 0.0 and 100.0, was inf"),
@@ -113,6 +113,19 @@ def test_a_key_that_stands_twice_is_refused(recipe: Recipe) -> None:
         ("fact_dropout: -0.1", "--fact-dropout must be between 0.0 and 1.0, was -0.1"),
         ("max_per_relation: 0", "--max-per-relation must be between 1 and 1000, was 0"),
         ("kg_languages: en", "--kg-languages must be a list of texts, was 'en'"),
+        ("stride: 64", "--stride is for --task qa, not for classification"),
+        ("null_answers: true", "--null-answers is for --task qa, not for classification"),
+        ("task: qa\ntext_column: x", "--text-column is for tables; --task qa reads SQuAD's JSON"),
+        ("task: qa\nwindow: 257", "--window 257 is longer than a sequence, --max-length 256"),
+        (
+            "task: qa\nmax_question: 253",
+            "--max-question must leave room for a window of the context: at most 252 of 256 tokens,"
+            " was 253",
+        ),
+        (
+            "task: qa\nnull_threshold: 1.0",
+            "--null-threshold has no effect without --null-answers",
+        ),
         ("repeat_mentions: 1", "--repeat-mentions must be true or false, was 1"),
         ("seed: -1", "--seed must be between 0 and 4294967295, was -1"),
         ('kg: "a\\0b"', "--kg must be a text in UTF-8, was 'a\\x00b'"),

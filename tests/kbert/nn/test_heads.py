@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from kbert.nn.checkpoint import load_weights, save
 from kbert.nn.config import EncoderConfig
 from kbert.nn.encoder import Encoder
-from kbert.nn.heads import Classifier, Tagger
+from kbert.nn.heads import Classifier, SpanFinder, Tagger
 from kbert.nn.visibility import Visibility
 
 CONFIG = EncoderConfig(
@@ -83,3 +87,47 @@ def test_a_head_is_drawn_from_its_generator(head: type[Classifier] | type[Tagger
     assert not torch.equal(first, other)
     assert torch.equal(torch.get_rng_state(), state)
     assert 0.2 < float(first.detach().std()) < 0.4
+
+
+def test_a_span_finder_is_that_of_transformers_on_what_it_may_choose(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    ours = SpanFinder(encode(), generator=torch.Generator().manual_seed(1)).eval()
+    save(ours, tmp_path, labels=("start", "end"))
+    theirs = transformers.AutoModelForQuestionAnswering.from_pretrained(tmp_path).eval()
+    assert type(theirs).__name__ == "BertForQuestionAnswering"
+    mask = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]])
+    with torch.no_grad():
+        logits = run(ours)
+        output = theirs(IDS, attention_mask=mask)
+    assert logits.shape == (2, 2, 4)
+    expected = torch.stack([output.start_logits, output.end_logits], dim=1)
+    kept = mask.bool()[:, None].expand(2, 2, 4)
+    torch.testing.assert_close(logits[kept], expected[kept])
+    assert (logits[~kept] == torch.finfo(torch.float32).min).all()
+
+    again = SpanFinder(Encoder(CONFIG, generator=torch.Generator().manual_seed(7))).eval()
+    load_weights(again, tmp_path)
+    assert torch.equal(run(again), logits)
+
+
+def test_branches_are_no_answers() -> None:
+    model = SpanFinder(encode())
+    visibility = Visibility.plain([4, 4], length=4)
+    visibility = dataclasses.replace(
+        visibility, trunk=torch.tensor([[True, True, False, True], [True] * 4])
+    )
+    logits = model(
+        IDS,
+        positions=torch.arange(4).expand(2, 4),
+        segments=torch.zeros_like(IDS),
+        visibility=visibility,
+    )
+    least = logits == torch.finfo(torch.float32).min
+    assert least.nonzero().tolist() == [[0, 0, 2], [0, 1, 2]]
+
+
+def test_every_trainable_weight_of_a_span_finder_gets_a_gradient() -> None:
+    model = SpanFinder(encode())
+    run(model)[:, :, :3].square().sum().backward()
+    without = [n for n, w in model.named_parameters() if w.requires_grad and w.grad is None]
+    assert without == []
