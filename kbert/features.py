@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, overload
 
@@ -145,7 +146,8 @@ def encode(
         with a [SEP] between. Texts that are too long are cut, for which a warning is logged.
 
     Raises:
-        DataError: a text without a token, or not as many second texts.
+        DataError: a text without a token, not as many second texts, or an encoder that knows no
+            pairs.
         RunError: the weights diverged, so that there are no numbers.
         TypeError: one text instead of a list.
         ValueError: an option that does not exist, or a layer.
@@ -157,18 +159,21 @@ def encode(
     if pooling not in ("cls", "mean", "none") or join not in ("concat", "mean"):
         raise ValueError(f"no such pooling or join: {pooling!r}, {join!r}")
     reader = open_reader(source, kg=kg, allow_other_graph=allow_other_graph, device=device)
+    if pairs is not None and reader.encoder.config.segment_types < 2:
+        raise DataError("this encoder knows one segment only, a pair needs two")
     chosen = _numbers(layers, there=len(reader.encoder.layers))
     keys = [(text, None if pairs is None else pairs[n]) for n, text in enumerate(texts)]
     first: dict[_Key, int] = {}
     for number, key in enumerate(keys, start=1):
         first.setdefault(key, number)
     found: dict[_Key, Array] = {}
-    for items in _read(first, inject=reader.inject):
-        trees = [tree for _, tree in items]
-        for examples, states in _states(
-            trees, reader, layers=chosen, join=join, pooling=pooling, batch_tokens=batch_tokens
-        ):
-            found.update((items[n][0], s) for n, s in zip(examples, states, strict=True))
+    with _without_dropout(reader.encoder):
+        for items in _read(first, inject=reader.inject):
+            trees = [tree for _, tree in items]
+            for examples, states in _states(
+                trees, reader, layers=chosen, join=join, pooling=pooling, batch_tokens=batch_tokens
+            ):
+                found.update((items[n][0], s) for n, s in zip(examples, states, strict=True))
     if pooling == "none":
         return [found[key].copy() for key in keys]
     width = reader.encoder.config.width * (len(chosen) if join == "concat" else 1)
@@ -179,6 +184,17 @@ def encode(
 
 
 _Key: TypeAlias = tuple[str, str | None]
+
+
+@contextmanager
+def _without_dropout(encoder: Encoder) -> Iterator[None]:
+    """Evaluate an encoder that may be in the midst of its training."""
+    training = encoder.training
+    encoder.eval()
+    try:
+        yield
+    finally:
+        encoder.train(training)
 
 
 def _of_model(model: Model) -> Reader:
