@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 import kbert
 from graphs import TripleStore
 from kbert.errors import CheckpointError, DataError, RunError
-from kbert.features import Reader, open_reader
 from kbert.inject import Injector
 from kbert.nn import Encoder, EncoderConfig
+from kbert.reader import Reader, open_reader
 from kbert.tokenizer import Tokenizer
 
 transformers = pytest.importorskip("transformers")
