@@ -115,8 +115,10 @@ class Thaw:
                 parameter.grad = None
 
 
-def describe(*, freeze_layers: int | None, unfreeze_epochs: int, epochs: int, layers: int) -> str:
-    """Say in a line what of an encoder of `layers` layers is trained; nothing if all is."""
+def describe(
+    *, freeze_layers: int | None, unfreeze_epochs: int, layer_decay: float, epochs: int, layers: int
+) -> str:
+    """Say in a line how the layers of an encoder differ in training; nothing if they do not."""
     parts = []
     if freeze_layers is not None:
         parts.append(f"the embeddings and {freeze_layers} of {layers} layers are frozen")
@@ -125,4 +127,7 @@ def describe(*, freeze_layers: int | None, unfreeze_epochs: int, epochs: int, la
         joined = min(wanted, (epochs - 1) // unfreeze_epochs)
         what = "layers, the embeddings being the last," if freeze_layers is None else "layers"
         parts.append(f"in {epochs} epochs {joined} of {wanted} {what} join the head")
+    if layer_decay != 1:
+        first = layer_decay**layers
+        parts.append(f"layer 1 has {first:.2g} of the head's rate, layer {layers} {layer_decay:g}")
     return "; ".join(parts)

@@ -9,20 +9,16 @@ order and however often they are given: the distinct ones are sorted before they
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, overload
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 import numpy as np
 import torch
 
 from kbert.batch import batches
 from kbert.errors import DataError, RunError
-from kbert.model import Model, load
-from kbert.nn.checkpoint import load_encoder, resolve
-from kbert.nn.encoder import Encoder
-from kbert.pretrained import make_plain_injector
+from kbert.reader import Reader, Source, open_reader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +27,7 @@ if TYPE_CHECKING:
     from graphs import TripleStore
     from kbert.batch import Batch
     from kbert.inject import Injector
+    from kbert.nn.encoder import Encoder
     from kbert.tree import SentenceTree
 
     Array: TypeAlias = NDArray[np.float32]
@@ -38,43 +35,6 @@ if TYPE_CHECKING:
 Layers: TypeAlias = Literal["last", "last4"] | Sequence[int]
 _CHUNK = 1024  # texts whose trees are in memory at once
 _log = logging.getLogger(__name__)
-
-
-class Reader(NamedTuple):
-    """An encoder and what turns texts into its inputs; opened once, it serves many calls."""
-
-    encoder: Encoder
-    inject: Injector
-
-
-Source: TypeAlias = str | os.PathLike[str] | Model | Reader
-
-
-def open_reader(
-    source: Source,
-    *,
-    kg: str | TripleStore | None = None,
-    allow_other_graph: bool = False,
-    device: str = "cpu",
-) -> Reader:
-    """Open a source of features: a run folder, a pre-trained model's folder or hub id, a `Model`.
-
-    A run brings its graph and its limits, and `kg` and `allow_other_graph` are those of
-    `kbert.load`. A pre-trained model reads 512 tokens, with two facts a mention from the graph
-    `kg` if that is given. For other limits make a `Reader` of an encoder and an `Injector`.
-
-    Raises `KbertError` or `GraphError` where something cannot be found or does not fit,
-    `ValueError` if `kg` is given beside a source that has its graph already.
-    """
-    if isinstance(source, Model | Reader):
-        if kg is not None:
-            raise ValueError("an open model has its graph already; kg goes with a folder")
-        return source if isinstance(source, Reader) else _of_model(source)
-    folder = resolve(source)
-    if (folder / "run.json").is_file():
-        return _of_model(load(folder, kg=kg, allow_other_graph=allow_other_graph, device=device))
-    encoder = load_encoder(folder, use_pooler=False).to(device).eval()
-    return Reader(encoder, make_plain_injector(Path(folder), encoder.config, kg=kg))
 
 
 @overload
@@ -145,7 +105,8 @@ def encode(
         with a [SEP] between. Texts that are too long are cut, for which a warning is logged.
 
     Raises:
-        DataError: a text without a token, or not as many second texts.
+        DataError: a text without a token, not as many second texts, or an encoder that knows no
+            pairs.
         RunError: the weights diverged, so that there are no numbers.
         TypeError: one text instead of a list.
         ValueError: an option that does not exist, or a layer.
@@ -157,18 +118,21 @@ def encode(
     if pooling not in ("cls", "mean", "none") or join not in ("concat", "mean"):
         raise ValueError(f"no such pooling or join: {pooling!r}, {join!r}")
     reader = open_reader(source, kg=kg, allow_other_graph=allow_other_graph, device=device)
+    if pairs is not None and reader.encoder.config.segment_types < 2:
+        raise DataError("this encoder knows one segment only, a pair needs two")
     chosen = _numbers(layers, there=len(reader.encoder.layers))
     keys = [(text, None if pairs is None else pairs[n]) for n, text in enumerate(texts)]
     first: dict[_Key, int] = {}
     for number, key in enumerate(keys, start=1):
         first.setdefault(key, number)
     found: dict[_Key, Array] = {}
-    for items in _read(first, inject=reader.inject):
-        trees = [tree for _, tree in items]
-        for examples, states in _states(
-            trees, reader, layers=chosen, join=join, pooling=pooling, batch_tokens=batch_tokens
-        ):
-            found.update((items[n][0], s) for n, s in zip(examples, states, strict=True))
+    with _without_dropout(reader.encoder):
+        for items in _read(first, inject=reader.inject):
+            trees = [tree for _, tree in items]
+            for examples, states in _states(
+                trees, reader, layers=chosen, join=join, pooling=pooling, batch_tokens=batch_tokens
+            ):
+                found.update((items[n][0], s) for n, s in zip(examples, states, strict=True))
     if pooling == "none":
         return [found[key].copy() for key in keys]
     width = reader.encoder.config.width * (len(chosen) if join == "concat" else 1)
@@ -181,10 +145,15 @@ def encode(
 _Key: TypeAlias = tuple[str, str | None]
 
 
-def _of_model(model: Model) -> Reader:
-    encoder = model.network.encoder
-    assert isinstance(encoder, Encoder)
-    return Reader(encoder, model.inject)
+@contextmanager
+def _without_dropout(encoder: Encoder) -> Iterator[None]:
+    """Evaluate an encoder that may be in the midst of its training."""
+    training = encoder.training
+    encoder.eval()
+    try:
+        yield
+    finally:
+        encoder.train(training)
 
 
 def _numbers(layers: Layers, *, there: int) -> list[int]:

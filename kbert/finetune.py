@@ -159,6 +159,7 @@ def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
     special = describe(
         freeze_layers=settings.freeze_layers,
         unfreeze_epochs=settings.unfreeze_epochs,
+        layer_decay=settings.layer_decay,
         epochs=settings.epochs,
         layers=network.encoder.config.layers,
     )

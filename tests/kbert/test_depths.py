@@ -99,7 +99,9 @@ def test_one_depth_more_is_trained_each_time(layers: int, epochs: int, epoch: in
     for name, parameter in network.named_parameters():
         depth = depth_of(name, top=layers + 1)
         assert parameter.requires_grad == (depth >= layers + 1 - joined)
-    said = describe(freeze_layers=None, unfreeze_epochs=epochs, epochs=epoch + 1, layers=layers)
+    said = describe(
+        freeze_layers=None, unfreeze_epochs=epochs, layer_decay=1.0, epochs=epoch + 1, layers=layers
+    )
     assert said.startswith(f"in {epoch + 1} epochs {joined} of {layers + 1} layers")
 
 
@@ -113,12 +115,19 @@ def test_dropped_gradients_are_those_of_frozen_layers() -> None:
         assert (parameter.grad is not None) == (depth_of(name, top=4) >= 2)
 
 
-def test_what_is_said() -> None:
-    none: dict[str, Any] = {"freeze_layers": None, "unfreeze_epochs": 0}
-    assert describe(**none, epochs=3, layers=12) == ""
-    assert describe(freeze_layers=4, unfreeze_epochs=2, epochs=9, layers=12) == (
-        "the embeddings and 4 of 12 layers are frozen; in 9 epochs 4 of 8 layers join the head"
-    )
+@pytest.mark.parametrize(
+    ("frozen", "unfreeze", "decay", "said"),
+    [
+        (None, 0, 1.0, ""),
+        (4, 2, 1.0, "the embeddings and 4 of 12 layers are frozen; in 9 epochs 4 of 8 layers join"
+         " the head"),
+        (None, 1, 1.0, "in 9 epochs 8 of 13 layers, the embeddings being the last, join the head"),
+        (None, 0, 0.5, "layer 1 has 0.00024 of the head's rate, layer 12 0.5"),
+    ],
+)  # fmt: skip
+def test_what_is_said(frozen: int | None, unfreeze: int, decay: float, said: str) -> None:
+    given: dict[str, Any] = {"freeze_layers": frozen, "unfreeze_epochs": unfreeze}
+    assert describe(**given, layer_decay=decay, epochs=9, layers=12) == said
 
 
 class Scene:

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 import kbert
 from graphs import TripleStore
 from kbert.errors import CheckpointError, DataError, RunError
-from kbert.features import Reader, open_reader
 from kbert.inject import Injector
+from kbert.nn import Encoder, EncoderConfig
+from kbert.reader import Reader, open_reader
 from kbert.tokenizer import Tokenizer
 
 transformers = pytest.importorskip("transformers")
@@ -163,6 +164,25 @@ def test_a_run_brings_its_graph(runs: Callable[[str], Path], tiny_store: TripleS
 def test_nothing_gives_no_rows(theirs: Any) -> None:
     assert kbert.encode([], source=theirs[1], layers="last4").shape == (0, 4 * WIDTH)
     assert kbert.encode([], source=theirs[1], pooling="none") == []
+
+
+def test_an_encoder_in_training_has_no_dropout_here_and_goes_on(theirs: Any) -> None:
+    reader = open_reader(theirs[1])
+    expected = kbert.encode(TEXTS, source=reader)
+    assert not reader.encoder.training
+    reader.encoder.train()
+    assert np.array_equal(kbert.encode(TEXTS, source=reader), expected)
+    assert reader.encoder.training and reader.encoder.layers[0].dropout.training
+
+
+def test_an_encoder_of_one_segment_takes_no_pairs(tiny_tokenizer: Tokenizer) -> None:
+    config = EncoderConfig(
+        vocab_size=len(tiny_tokenizer), width=8, layers=1, heads=2, feed_forward=8, segment_types=1
+    )
+    reader = Reader(Encoder(config), Injector(TripleStore.from_triples([]), tiny_tokenizer))
+    assert kbert.encode(["我"], source=reader).shape == (1, 8)
+    with pytest.raises(DataError, match="one segment only"):
+        kbert.encode(["我"], ["去"], source=reader)
 
 
 def test_arrays_of_equal_texts_are_not_one(theirs: Any) -> None:
