@@ -72,7 +72,8 @@ HELP: Final[dict[str, dict[str, str]]] = {
     },
     "machine": {
         "accelerator": "where to train; auto takes a GPU if there is one",
-        "devices": "GPUs, or processes with --accelerator cpu (DDP when more than one)",
+        "devices": "GPUs, or processes with --accelerator cpu",
+        "strategy": "several devices: each holds the model (ddp), or its share of it (fsdp)",
         "precision": "bf16: matrix products in bfloat16, weights in 32 bits",
         "compile": "compile the encoder with torch.compile",
         "checkpoint_layers": "compute each layer again for its gradients: less memory, more time",

@@ -11,19 +11,20 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor
 
+from kbert.nn import Encoder, LanguageModel
 from kbert.pretraining.objectives import Losses, PretrainingModel, Weights
 from kbert.pretraining.rows import MicroBatch
 from kbert.pretraining.steps import Step
 from kbert.pretraining.targets import count
-
-if TYPE_CHECKING:
-    from kbert.nn.pretraining_heads import LanguageModel
 
 
 class Pretraining(lightning.LightningModule):
@@ -42,8 +43,13 @@ class Pretraining(lightning.LightningModule):
         betas: tuple[float, float],
         epsilon: float,
         clip: float,
+        sharded: bool,
     ) -> None:
-        """Bind a network to a schedule, in optimiser steps; `clip` of 0 sets no limit."""
+        """Bind a network to a schedule, in optimiser steps; `clip` of 0 sets no limit.
+
+        With `sharded` each process holds a share of the weights, and gathers a layer's when it is
+        computed (FSDP); all processes must then call the methods together.
+        """
         super().__init__()
         self.automatic_optimization = False
         self.model = PretrainingModel(network)
@@ -58,6 +64,44 @@ class Pretraining(lightning.LightningModule):
         self._betas = betas
         self._epsilon = epsilon
         self._clip = clip
+        self._sharded = sharded
+
+    def configure_model(self) -> None:
+        """Cut the weights up, if they are to be."""
+        if not self._sharded or isinstance(self.model, FSDPModule):
+            return
+        mesh = self.device_mesh["data_parallel"]  # type: ignore[index]
+        for layer in self.model.network.encoder.layers:
+            fully_shard(layer, mesh=mesh)
+        fully_shard(self.model, mesh=mesh, reshard_after_forward=True)
+
+    def whole_network(self) -> LanguageModel:
+        """Return the network with all of its weights; sharded ones are gathered on the CPU.
+
+        There only the first process gets them; the others get a network without weights.
+        """
+        network = self.model.network
+        if not self._sharded:
+            return network
+        options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+        weights = get_model_state_dict(network, options=options)
+        with torch.device("meta"):
+            whole = LanguageModel(
+                Encoder(network.encoder.config),
+                relation_labels=network.relation.out_features if network.relation else 0,
+                boundary_positions=network.boundary.offset.num_embeddings
+                if network.boundary
+                else 0,
+            )
+        if self.global_rank == 0:
+            whole.load_state_dict(weights, assign=True)
+        return whole
+
+    def finite(self) -> bool:
+        """Say whether all weights, of all processes, are numbers."""
+        own = [p.to_local() if isinstance(p, DTensor) else p for p in self.model.parameters()]
+        wrong = torch.stack([(~part.isfinite()).sum() for part in own]).sum()
+        return not bool(self.total(wrong))
 
     def training_step(self, batch: Step, index: int) -> None:
         """Take one optimiser step over the micro-batches of `batch`.
@@ -75,8 +119,7 @@ class Pretraining(lightning.LightningModule):
         taken = []
         for number, part in enumerate(batch):
             last = number == len(batch) - 1
-            waiting = contextlib.nullcontext() if last else self._unsynchronised()
-            with waiting:
+            with self._exchange(last):
                 losses = self.model(part.inputs, part.targets)
                 # Gradients are averaged over the processes, and wanted is their sum.
                 value = losses.weighted(self.weights, counts=everyone) * self.trainer.world_size
@@ -88,11 +131,14 @@ class Pretraining(lightning.LightningModule):
         self.steps_done += 1
         self.step_losses.append(Losses.combine(taken))
 
-    def _unsynchronised(self) -> Any:
-        """Hold back the exchange of gradients, which one exchange a step replaces."""
+    def _exchange(self, last: bool) -> Any:
+        """Let processes exchange gradients after the last micro-batch of a step, and not before."""
         assert self.trainer is not None
+        if isinstance(self.model, FSDPModule):
+            self.model.set_requires_gradient_sync(last)
+            return contextlib.nullcontext()
         block = getattr(self.trainer.strategy, "block_backward_sync", None)
-        return contextlib.nullcontext() if block is None else block()
+        return contextlib.nullcontext() if last or block is None else block()
 
     def evaluate(self, batches: Iterable[MicroBatch]) -> Losses | None:
         """Return the losses of batches without dropout, of this process alone; None of none."""

@@ -7,7 +7,7 @@ asked of it does not depend on its neighbours. Shapes: N sequences, R rows, L ro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from kbert.pretraining.corruption import Corruption, MaskedBatch
 from kbert.pretraining.packing import Layout, layout
 from kbert.pretraining.pairs import Pairs
 from kbert.pretraining.shards import Corpus
-from kbert.pretraining.targets import Labelled, SpanTargets, Targets
+from kbert.pretraining.targets import IGNORED, OBJECTIVES, Labelled, SpanTargets, Targets
 from kbert.pretraining.units import unit_groups
 
 Ints = NDArray[np.int32]
@@ -49,6 +49,17 @@ class MicroBatch:
             self.squares,
             self.slots,
         )
+
+    def unlabelled(self) -> MicroBatch:
+        """Return the same rows with nothing to be predicted, and nothing to be counted."""
+        parts = {name: getattr(self.targets, name) for name in OBJECTIVES}
+        silent = {
+            name: None
+            if part is None
+            else replace(part, labels=torch.full_like(part.labels, IGNORED))
+            for name, part in parts.items()
+        }
+        return replace(self, targets=Targets(**silent))
 
 
 class _Sequences(NamedTuple):

@@ -24,7 +24,7 @@ from torch.utils.checkpoint import checkpoint
 from kbert import console
 from kbert.devices import check_devices
 from kbert.nn import LanguageModel
-from kbert.nn.checkpoint import load_weights, save
+from kbert.nn.checkpoint import load_language_model, save
 from kbert.plans import dropout_seed
 from kbert.pretraining.curves import check_tensorboard
 from kbert.pretraining.held_out import Part, split
@@ -150,7 +150,7 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
         train=train,
         held_out=held_out,
         folder=folder,
-        save=lambda: save(network, folder, labels=_labels(settings)),
+        save=lambda whole: save(whole, folder, labels=_labels(settings)),
     )
     torch.manual_seed(dropout_seed(settings.seed, rank=training.rank))
     parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
@@ -167,10 +167,9 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
         if not training.saved_step:
             raise
         diverged = str(error)
-        load_weights(network, folder)
     else:
         training.barrier()
-    shown = _samples(training, network, corpus) if training.first else []
+    shown = _samples(training, folder, corpus) if training.first else []
     report = PretrainReport(
         settings=settings,
         corpus=_describe(corpus, held_out),
@@ -223,11 +222,11 @@ def _prepare(network: LanguageModel, settings: PretrainSettings) -> None:
         network.encoder.compile()
 
 
-def _samples(training: Training, network: LanguageModel, corpus: Corpus) -> list[str]:
-    last = len(training.settings.plan) - 1
+def _samples(training: Training, folder: Path, corpus: Corpus) -> list[str]:
+    """Ask the weights that were kept, on the CPU."""
     return samples(
-        network,
-        training.validation(last),
+        load_language_model(folder),
+        training.shown(),
         tokenizer=corpus.tokenizer(),
         most=training.settings.samples,
     )

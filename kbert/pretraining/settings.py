@@ -84,6 +84,7 @@ class PretrainSettings:
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: int = 1
+    strategy: Literal["ddp", "fsdp"] = "ddp"
     precision: Literal["32", "bf16"] = "32"
     compile: bool = False
     checkpoint_layers: bool = False
@@ -129,6 +130,10 @@ class PretrainSettings:
                 ("short_probability", "relation_weight"),
                 "is for pairs of sentences; with --relation none there are none",
             )
+        if self.devices == 1:
+            self._refuse(("strategy",), "is for several --devices; here is one")
+        if self.strategy == "fsdp":
+            self._refuse(("compile",), "does not go with --strategy fsdp")
         if self.spans == "one" and self.unit == "piece":
             self._refuse(("replace_per",), "is for words or spans; here each piece is alone")
 

@@ -150,11 +150,14 @@ def validation(
 ) -> Iterator[MicroBatch]:
     """Yield this process's share of at most `batches` batches of held-out texts, always the same.
 
-    Pairs and masks are those of epoch 0 and of one seed for all runs.
+    Pairs and masks are those of epoch 0 and of one seed for all runs. All processes get equally
+    many batches, since those that share weights compute together; what fills up is not counted.
     """
     epoch = _validation_epoch(sampler)
-    for index in range(min(batches, len(epoch.batches)))[share.rank :: share.world]:
-        yield sampler.micro_batch(epoch, index, make=make)
+    count = min(batches, len(epoch.batches))
+    for number in range(share.rank, count + -count % share.world, share.world):
+        part = sampler.micro_batch(epoch, number % count, make=make)
+        yield part if number < count else part.unlabelled()
 
 
 @functools.lru_cache(maxsize=2)

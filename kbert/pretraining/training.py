@@ -10,13 +10,14 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+from pytorch_lightning.strategies import ModelParallelStrategy, Strategy
 
 from kbert import console
 from kbert.errors import KbertError
@@ -28,13 +29,13 @@ from kbert.pretraining.held_out import Part
 from kbert.pretraining.module import Pretraining
 from kbert.pretraining.objectives import Losses, Score
 from kbert.pretraining.parts import for_validation, make_rows, make_sampler, make_weights
-from kbert.pretraining.steps import Step, Steps, validation
+from kbert.pretraining.steps import Sampler, Step, Steps, validation
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
 
     from kbert.nn.pretraining_heads import LanguageModel
-    from kbert.pretraining.rows import MicroBatch
+    from kbert.pretraining.rows import MicroBatch, RowMaker
     from kbert.pretraining.settings import PretrainSettings
     from kbert.pretraining.shards import Corpus
 
@@ -94,9 +95,9 @@ class Training:
         train: Part,
         held_out: Part | None,
         folder: Path,
-        save: Callable[[], None],
+        save: Callable[[LanguageModel], None],
     ) -> None:
-        """Bind the parts; `save` writes the network's weights as they are when it is called."""
+        """Bind the parts; `save` writes a network's weights."""
         self.settings = settings
         self.corpus = corpus
         self.save = save
@@ -155,6 +156,7 @@ class Training:
             betas=(_BETA1, settings.beta2),
             epsilon=settings.epsilon,
             clip=settings.clip,
+            sharded=settings.strategy == "fsdp",
         )
         self._trainer.callbacks.append(_Watch(self))  # type: ignore[attr-defined]
         try:
@@ -183,14 +185,26 @@ class Training:
         """Yield this process's share of the held-out batches at the lengths of a phase."""
         if self._held_out is None:
             return
-        phase = self.settings.plan[number]
-        sampler, make = for_validation(
-            make_sampler(self.settings, self._train, phase, number=number),
-            make_rows(self.settings, self.corpus, number=number),
-            self._held_out,
-        )
+        sampler, make = self._for_validation(number, self._held_out)
         batches = self.settings.validation_batches
         yield from validation(sampler, make, batches=batches, share=self._share)
+
+    def shown(self) -> Iterator[MicroBatch]:
+        """Yield held-out rows one by one, at the lengths of the last phase."""
+        if self._held_out is None:
+            return
+        sampler, make = self._for_validation(len(self.settings.plan) - 1, self._held_out)
+        small = replace(sampler, batch_tokens=sampler.max_length)
+        most = self.settings.samples
+        yield from validation(small, make, batches=most, share=Share(0, 1))
+
+    def _for_validation(self, number: int, held_out: Part) -> tuple[Sampler, RowMaker]:
+        phase = self.settings.plan[number]
+        return for_validation(
+            make_sampler(self.settings, self._train, phase, number=number),
+            make_rows(self.settings, self.corpus, number=number),
+            held_out,
+        )
 
     @property
     def has_held_out(self) -> bool:
@@ -297,7 +311,7 @@ class _Watch(Callback):
     def _validate(self, trainer: Any, module: Pretraining) -> None:
         """Measure on held-out texts; keep the weights, unless they are no numbers."""
         training, step = self._training, module.steps_done
-        if not all(bool(weights.isfinite().all()) for weights in module.parameters()):
+        if not module.finite():
             raise self._diverged(f"step {step}: the weights are no numbers")
         if training.has_held_out:
             own = module.evaluate(training.validation(trainer.current_epoch))
@@ -307,8 +321,9 @@ class _Watch(Callback):
                 raise self._diverged(f"step {step}: the held-out loss is no number")
             training.measures.append(Measure(step, float(row["loss"]), losses.scores()))
             self._write(row, f"{_figures(losses, module)}")
+        network = module.whole_network()
         if training.first:
-            training.save()
+            training.save(network)
         training.saved_step = step
 
     def _write(self, row: dict[str, Any], text: str) -> None:
@@ -350,6 +365,18 @@ def _rate(module: Pretraining) -> float:
     return float(optimiser.param_groups[0]["lr"])
 
 
+def _strategy(settings: PretrainSettings) -> Strategy | str:
+    if settings.devices == 1:
+        return "auto"
+    if settings.strategy == "ddp":
+        return "ddp"
+    return ModelParallelStrategy(
+        data_parallel_size=settings.devices,
+        tensor_parallel_size=1,
+        save_distributed_checkpoint=False,
+    )
+
+
 def _lightning(settings: PretrainSettings, *, folder: Path) -> lightning.Trainer:
     use_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
     interactive = console.speaks() and console.interactive()
@@ -357,7 +384,7 @@ def _lightning(settings: PretrainSettings, *, folder: Path) -> lightning.Trainer
         return lightning.Trainer(
             accelerator="gpu" if use_gpu else "cpu",
             devices=settings.devices,
-            strategy="ddp" if settings.devices > 1 else "auto",
+            strategy=_strategy(settings),
             precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
             max_epochs=len(settings.plan),
             reload_dataloaders_every_n_epochs=1,

@@ -168,18 +168,27 @@ def test_accumulation_equals_the_big_batch(
         torch.testing.assert_close(tensor, other[name], rtol=1e-3, atol=2e-5)
 
 
-def test_two_processes_are_one_with_bigger_batches(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_processes_are_one_with_bigger_batches(
+    settings: Settings, tmp_path: Path, strategy: str
+) -> None:
     common = {"dropout": 0.0, "phases": ["4x32"]}
     alone = settings(accumulate=4, batch_tokens=64, output=str(tmp_path / "alone"), **common)
     pretrain(alone)
     shared = settings(
-        accumulate=2, batch_tokens=64, devices=2, output=str(tmp_path / "shared"), **common
+        accumulate=2,
+        batch_tokens=64,
+        devices=2,
+        strategy=strategy,
+        output=str(tmp_path / "shared"),
+        **common,
     )
     recipe = tmp_path / "shared.yaml"
     recipe.write_text(shared.to_yaml(), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "kbert.pretrain", "--config", str(recipe)],
-        cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=60,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -254,7 +263,7 @@ def test_the_rate_rises_and_falls(settings: Settings) -> None:
         module = Pretraining(
             torch.nn.Linear(1, 1), weights=make_weights(settings()), learning_rate=1.0,  # type: ignore[arg-type]
             warmup_steps=2, total_steps=6, schedule=schedule, weight_decay=0.0, betas=(0.9, 0.9),
-            epsilon=1e-8, clip=0.0,
+            epsilon=1e-8, clip=0.0, sharded=False,
         )  # fmt: skip
         return [module.rate_factor(step) for step in range(7)]
 
@@ -268,6 +277,7 @@ def test_decay_spares_biases_and_norms(settings: Settings) -> None:
         torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.LayerNorm(3)),  # type: ignore[arg-type]
         weights=make_weights(settings()), learning_rate=1.0, warmup_steps=2, total_steps=6,
         schedule="linear", weight_decay=0.5, betas=(0.9, 0.98), epsilon=1e-6, clip=0.0,
+        sharded=False,
     )  # fmt: skip
     decayed, others = module.configure_optimizers().param_groups
     assert [p.shape for p in decayed["params"]] == [(3, 2)] and decayed["weight_decay"] == 0.5
@@ -289,6 +299,8 @@ def test_decay_spares_biases_and_norms(settings: Settings) -> None:
         ({"relation": "none", "relation_weight": 2.0}, "--relation-weight is for pairs"),
         ({"replace_per": "span"}, "--replace-per is for words or spans"),
         ({"mask_share": 0.95}, "add up to more than 1"),
+        ({"strategy": "fsdp"}, "--strategy is for several --devices"),
+        ({"strategy": "fsdp", "devices": 2, "compile": True}, "--compile does not go with"),
         ({"width": 15}, "--width must be a multiple"),
         ({"init": "elsewhere"}, "--layers is for an encoder from scratch"),
         ({"seed": -1}, "--seed must be between"),

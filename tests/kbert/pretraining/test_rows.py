@@ -18,7 +18,7 @@ from kbert.pretraining.parts import make_rows, make_sampler
 from kbert.pretraining.rows import MicroBatch
 from kbert.pretraining.settings import Phase, PretrainSettings
 from kbert.pretraining.shards import Corpus
-from kbert.pretraining.steps import Steps
+from kbert.pretraining.steps import Steps, validation
 
 Settings = Callable[..., PretrainSettings]
 ALONE = Share(0, 1)
@@ -173,6 +173,26 @@ def test_processes_share_the_micro_batches(settings: Settings, small_corpus: Cor
     for number in range(6):
         first, second = (each[number] for each in shared)
         assert same(alone[number], (first[0], second[0], first[1], second[1]))
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 7])
+def test_a_validation_is_shared_out_and_counted_once(
+    settings: Settings, small_corpus: Corpus, world: int
+) -> None:
+    made = steps(settings(boundary_weight=1.0, unit="word"), small_corpus)
+    sampler, make = made._sampler, made._make
+    alone = list(validation(sampler, make, batches=5, share=Share(0, 1)))
+    assert len(alone) == 5
+    shares = [
+        list(validation(sampler, make, batches=5, share=Share(rank, world)))
+        for rank in range(world)
+    ]
+    assert {len(share) for share in shares} == {-(-5 // world)}
+    turns = [part for turn in zip(*shares, strict=True) for part in turn]
+    assert all(same([a], [b]) for a, b in zip(alone, turns, strict=False))
+    counted = torch.stack([part.targets.counts() for part in turns])
+    assert torch.equal(counted[:5], torch.stack([part.targets.counts() for part in alone]))
+    assert counted[:5, [0, 1, 3]].min() > 0 == counted[5:].sum()
 
 
 def test_static_masks_return_and_dynamic_ones_do_not(
