@@ -141,6 +141,7 @@ def make_sampler(settings: PretrainSettings, part: Part, phase: Phase, *, number
         batch_tokens=settings.batch_tokens,
         seed=_phase_seed(settings, number),
         packing=settings.packing,
+        full_batches=settings.compile,
         short_probability=settings.short_probability,
         google_quirks=settings.google_quirks,
         dupe_factor=settings.dupe_factor,

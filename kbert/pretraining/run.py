@@ -219,7 +219,7 @@ def _prepare(network: LanguageModel, settings: PretrainSettings) -> None:
             again: Any = functools.partial(checkpoint, layer.forward, use_reentrant=False)
             layer.forward = again
     if settings.compile:
-        network.encoder.compile()
+        network.encoder.compile(dynamic=False if settings.packing else None)
 
 
 def _samples(training: Training, folder: Path, corpus: Corpus) -> list[str]:

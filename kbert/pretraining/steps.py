@@ -38,7 +38,11 @@ class Epoch(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Sampler:
-    """Draws the sequences of a part of a corpus; `seed` is below 2**48."""
+    """Draws the sequences of a part of a corpus; `seed` is below 2**48.
+
+    With `full_batches` packed batches have equally many rows, the last ones of an epoch empty, so
+    that what was compiled for one shape serves them all.
+    """
 
     part: Part
     relation: str
@@ -46,6 +50,7 @@ class Sampler:
     batch_tokens: int
     seed: int
     packing: bool
+    full_batches: bool
     short_probability: float
     google_quirks: bool
     dupe_factor: int | None
@@ -76,7 +81,11 @@ class Sampler:
         seed = (self.seed << 32) + number if shuffled else None
         if self.packing:
             packed = pack(pairs.lengths, max_length=self.max_length, seed=seed)
-            return Epoch(number, pairs, packed.batches(max_tokens=self.batch_tokens))
+            batches: list[Rows] = list(packed.batches(max_tokens=self.batch_tokens))
+            if self.full_batches and batches:
+                count = max(1, self.batch_tokens // self.max_length)
+                batches[-1] = [*batches[-1], *[()] * (count - len(batches[-1]))]
+            return Epoch(number, pairs, batches)
         plan = plan_batches(pairs.lengths.tolist(), max_tokens=self.batch_tokens, seed=seed)
         return Epoch(number, pairs, [[(example,) for example in batch] for batch in plan])
 

@@ -211,7 +211,8 @@ def test_compiled_is_the_same(
     """No compiler of C++ is needed for that: the graph is taken, and run as it is."""
     taken, whole = [], torch.nn.Module.compile
 
-    def eagerly(self: Any) -> None:
+    def eagerly(self: Any, *, dynamic: bool) -> None:
+        assert dynamic is False
         taken.append(type(self).__name__)
         whole(self, backend="eager")
 

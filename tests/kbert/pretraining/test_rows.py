@@ -13,7 +13,7 @@ from kbert.batch import Batch
 from kbert.nn import Encoder, EncoderConfig, LanguageModel
 from kbert.plans import Share
 from kbert.pretraining.held_out import split
-from kbert.pretraining.objectives import PretrainingModel, Weights
+from kbert.pretraining.objectives import Losses, PretrainingModel, Weights
 from kbert.pretraining.parts import make_rows, make_sampler
 from kbert.pretraining.rows import MicroBatch
 from kbert.pretraining.settings import Phase, PretrainSettings
@@ -124,15 +124,18 @@ def test_a_packed_batch_has_the_losses_of_single_sequences(
     draw = torch.Generator().manual_seed(0)
     network = LanguageModel(Encoder(config, generator=draw), relation_labels=2, generator=draw)
     model = PretrainingModel(network).double().eval()
-    losses = []
-    for packing in (True, False):
-        made = steps(settings(packing=packing), small_corpus)
+    losses, shapes = [], []
+    for changes in ({}, {"packing": False}, {"compile": True}):
+        made = steps(settings(**changes), small_corpus)
         parts = [made[number][0] for number in range(made.epoch_batches)]
         with torch.no_grad():
-            taken = [model(part.inputs, part.targets) for part in parts]
-        losses.append([sum(column) for column in zip(*((t.sums, t.counts) for t in taken))])  # noqa: B905
-    torch.testing.assert_close(losses[0][0], losses[1][0], rtol=1e-9, atol=1e-9)
-    assert losses[0][1].tolist() == losses[1][1].tolist()
+            taken = Losses.combine([model(part.inputs, part.targets) for part in parts])
+        losses.append(taken)
+        shapes.append({part.inputs.token_ids.shape for part in parts})
+    for other in losses[1:]:
+        torch.testing.assert_close(other.sums, losses[0].sums, rtol=1e-9, atol=1e-9)
+        assert torch.equal(other.counts, losses[0].counts)
+    assert len(shapes[0]) == 2 and shapes[2] == {(4, 32)}  # empty rows fill the last batch
 
 
 def same(one: Any, other: Any) -> bool:
