@@ -43,6 +43,7 @@ DOORS = {
         "kbert/module.py",
         "kbert/pretraining/module.py",
         "kbert/pretraining/training.py",
+        "kbert/pretraining/watch.py",
         "kbert/trainer.py",
     ),
     "rdflib": ("graphs/rdf.py",),

@@ -33,7 +33,8 @@ from kbert.pretraining.relations import RELATIONS
 from kbert.pretraining.samples import samples
 from kbert.pretraining.settings import PretrainSettings
 from kbert.pretraining.shards import Corpus
-from kbert.pretraining.training import Diverged, Measure, Training
+from kbert.pretraining.training import Training
+from kbert.pretraining.watch import Diverged, Measure
 from kbert.report import hardware, versions
 from kbert.run import FORMAT, check_output, new_run, unfinished, write_json, write_report
 

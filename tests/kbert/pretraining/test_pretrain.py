@@ -26,7 +26,7 @@ from kbert.pretraining.parts import make_weights
 from kbert.pretraining.run import pretrain
 from kbert.pretraining.settings import PretrainSettings, settings_from
 from kbert.pretraining.shards import Corpus
-from kbert.pretraining.training import Diverged
+from kbert.pretraining.watch import Diverged
 
 Settings = Callable[..., PretrainSettings]
 REPOSITORY = Path(__file__).resolve().parents[3]
