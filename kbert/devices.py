@@ -6,14 +6,26 @@ Checked before anything is read or written, and in our words. Nothing is chosen 
 from __future__ import annotations
 
 import re
+from typing import Protocol
 
 import torch
 
 from kbert.errors import DataError, SettingsError
-from kbert.settings import TrainSettings
 
 
-def check_devices(settings: TrainSettings) -> None:
+class Wish(Protocol):
+    """Settings that ask for devices."""
+
+    @property
+    def accelerator(self) -> str:
+        """`auto`, `cpu` or `gpu`."""
+
+    @property
+    def devices(self) -> int:
+        """How many."""
+
+
+def check_devices(settings: Wish) -> None:
     """Refuse devices that this machine does not have. Raises `SettingsError`."""
     found = torch.cuda.device_count()
     if settings.accelerator == "gpu" and not found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import typing
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from kbert.settings import TrainSettings, Value, flag
@@ -97,10 +98,20 @@ HELP: Final[dict[str, dict[str, str]]] = {
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Give a parser one flag a setting; flags that are not used leave no trace in the result."""
-    hints = typing.get_type_hints(TrainSettings)
-    fields = {field.name: field for field in dataclasses.fields(TrainSettings)}
-    for title, texts in HELP.items():
+    """Give a parser the flags of `kbert.train`."""
+    add_settings(parser, TrainSettings, HELP)
+
+
+def add_settings(
+    parser: argparse.ArgumentParser, settings: type[Any], texts_of: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Give a parser one flag a setting; flags that are not used leave no trace in the result.
+
+    `settings` is a dataclass, `texts_of` a help text for each of its fields, in titled groups.
+    """
+    hints = typing.get_type_hints(settings)
+    fields = {field.name: field for field in dataclasses.fields(settings)}
+    for title, texts in texts_of.items():
         group = parser.add_argument_group(title)
         for name, text in texts.items():
             options = _options(Value(name, hints[name]))

@@ -84,6 +84,11 @@ class RunRecord:
                 raise RunError(
                     f"{file}: format {content['format']} is not the format {FORMAT} of this version"
                 )
+            if content["task"] == "pretraining":
+                raise RunError(
+                    f"{folder}: a run of kbert.pretrain, which has no task yet; fine-tune it with"
+                    f" python -m kbert.train --init {folder}"
+                )
             record = cls(
                 task=content["task"],
                 labels=tuple(content["labels"]),

@@ -13,7 +13,7 @@ import re
 import reprlib
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -94,14 +94,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         """Check types and ranges once, where values come in."""
-        hints = typing.get_type_hints(type(self))
-        for field in dataclasses.fields(self):
-            check = Value(field.name, hints[field.name])
-            object.__setattr__(self, field.name, check.accept(getattr(self, field.name)))
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise SettingsError(f"{flag(name)} must be between {low} and {high}, was {value}")
+        check_fields(self, _RANGES)
         if self.init != "none":
             self._refuse_scratch_settings()
         self._check_answering()
@@ -112,8 +105,7 @@ class TrainSettings:
 
     def _refuse_scratch_settings(self) -> None:
         """Settings of an encoder from scratch would have no effect beside a pre-trained one."""
-        names = ("vocab", "cased", "layers", "width", "heads", "feed_forward")
-        for name in self._changed(names):
+        for name in changed(self, ("vocab", "cased", "layers", "width", "heads", "feed_forward")):
             raise SettingsError(
                 f"{flag(name)} is for an encoder from scratch; --init {self.init} has its own"
             )
@@ -121,10 +113,10 @@ class TrainSettings:
     def _check_answering(self) -> None:
         """Settings of answers have no effect on labels, nor those of tables on answers."""
         if self.task != "qa":
-            for name in self._changed(_ANSWERING):
+            for name in changed(self, _ANSWERING):
                 raise SettingsError(f"{flag(name)} is for --task qa, not for {self.task}")
             return
-        for name in self._changed(_TABLES):
+        for name in changed(self, _TABLES):
             raise SettingsError(f"{flag(name)} is for tables; --task qa reads SQuAD's JSON")
         length = self.max_length if self.window is None else self.window
         if length > self.max_length:
@@ -139,15 +131,9 @@ class TrainSettings:
         if self.null_threshold and not self.null_answers:
             raise SettingsError("--null-threshold has no effect without --null-answers")
 
-    def _changed(self, names: Sequence[str]) -> Iterator[str]:
-        """Yield those of these settings that are not at their default."""
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        yield from (name for name in names if getattr(self, name) != defaults[name])
-
     def to_mapping(self) -> dict[str, Any]:
         """List every setting as plain values, for YAML and JSON."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        return to_mapping(self)
 
     def to_yaml(self) -> str:
         """Write a recipe that `--config` reads back to equal settings."""
@@ -247,6 +233,33 @@ class Value:
 
     def _refuse(self, wanted: str, value: Any) -> SettingsError:
         return SettingsError(f"{flag(self.name)} must be {wanted}, was {reprlib.repr(value)}")
+
+
+def check_fields(settings: Any, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Check types and ranges of a frozen dataclass of settings, and keep what `Value` accepts.
+
+    Raises `SettingsError`.
+    """
+    hints = typing.get_type_hints(type(settings))
+    for field in dataclasses.fields(settings):
+        check = Value(field.name, hints[field.name])
+        object.__setattr__(settings, field.name, check.accept(getattr(settings, field.name)))
+    for name, (low, high) in ranges.items():
+        value = getattr(settings, name)
+        if value is not None and not low <= value <= high:
+            raise SettingsError(f"{flag(name)} must be between {low} and {high}, was {value}")
+
+
+def changed(settings: Any, names: Sequence[str]) -> list[str]:
+    """Return those of `names` whose settings are not the defaults."""
+    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
+    return [name for name in names if getattr(settings, name) != defaults[name]]
+
+
+def to_mapping(settings: Any) -> dict[str, Any]:
+    """List every setting as plain values, for YAML and JSON."""
+    values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
 def flag(name: str) -> str:

@@ -10,11 +10,13 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from kbert.flags import HELP
+from kbert.pretraining.flags import HELP as PRETRAIN_HELP
+from kbert.pretraining.settings import PretrainSettings
 from kbert.settings import TrainSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -37,7 +39,13 @@ DOORS = {
     "pandas": (),
     "pyarrow": ("graphs/export.py", "kbert/pretraining/columns.py", "kbert/tables.py"),
     "pyoxigraph": ("graphs/syntax/oxigraph.py",),
-    "pytorch_lightning": ("kbert/module.py", "kbert/trainer.py"),
+    "pytorch_lightning": (
+        "kbert/module.py",
+        "kbert/pretraining/module.py",
+        "kbert/pretraining/training.py",
+        "kbert/pretraining/watch.py",
+        "kbert/trainer.py",
+    ),
     "rdflib": ("graphs/rdf.py",),
     "safetensors": ("kbert/nn/",),
     "scipy": ("graphs/statistics.py",),
@@ -191,6 +199,7 @@ def test_graphs_know_nothing_of_learning() -> None:
 def test_trees_and_their_visibility_need_no_torch() -> None:
     code = (
         "import sys, kbert.inject, kbert.nn.visibility, kbert.tree, kbert.flags, kbert.settings\n"
+        "import kbert.pretrain\n"
         "sys.exit(bool({'torch', 'pytorch_lightning', 'datasets'} & sys.modules.keys()))"
     )
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
@@ -251,7 +260,12 @@ def test_public_names_for_types_are_those_at_run_time() -> None:
         assert typed == set(importlib.import_module(package).__all__)
 
 
-def test_every_setting_is_explained_once() -> None:
-    explained = [name for group in HELP.values() for name in group]
-    assert sorted(explained) == sorted(field.name for field in dataclasses.fields(TrainSettings))
-    assert all(text.strip() for group in HELP.values() for text in group.values())
+@pytest.mark.parametrize(
+    ("settings", "texts"), [(TrainSettings, HELP), (PretrainSettings, PRETRAIN_HELP)]
+)
+def test_every_setting_is_explained_once(
+    settings: type[Any], texts: dict[str, dict[str, str]]
+) -> None:
+    explained = [name for group in texts.values() for name in group]
+    assert sorted(explained) == sorted(field.name for field in dataclasses.fields(settings))
+    assert all(text.strip() for group in texts.values() for text in group.values())

@@ -108,8 +108,8 @@ def load_weights(
     the file may begin with `bert.` or not, and may be the old `gamma` and `beta`. `add_pooler` and
     `use_pooler` are as in `load_encoder`; a `Tagger`, a `SpanFinder`, or a `LanguageModel` without
     relation, needs no pooler in the file, since it does not use one. With `change_heads` a head of
-    pre-training that the file has not, or has in another size, keeps the module's weights, for which a warning
-    is logged; one that only the file has is left aside.
+    pre-training that the file has not, or has in another size, keeps the module's weights, for
+    which a warning is logged; one that only the file has is left aside.
 
     Raises `CheckpointError`, with the full lists of names, if anything is missing, unexpected or
     of another shape; the module is then as it was.

@@ -193,7 +193,7 @@ class Check:
         return Losses.combine(losses).scores()["masked"].loss
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_model_goes_from_the_unigram_plateau_to_bayes(record_property: Any) -> None:
     """Loss before any step, on the plateau at 200, and at the end of 2,500 steps (12 minutes)."""
     check = Check(steps=2500, seed=2)

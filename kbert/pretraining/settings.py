@@ -1,0 +1,216 @@
+"""Settings of a pre-training run: complete defaults, overridden by YAML, then by the command line.
+
+As in `kbert.settings`, one frozen dataclass holds them all and is valid if it exists.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
+
+from kbert.errors import SettingsError
+from kbert.recipes import read_recipe, write_recipe
+from kbert.settings import changed, check_fields, flag, to_mapping
+
+_PHASE: Final = re.compile(r"([1-9]\d{0,8})x([1-9]\d{0,5})", re.ASCII)
+_SHORTEST, _LONGEST = 8, 1 << 16
+
+
+class Phase(NamedTuple):
+    """A part of the training: so many optimiser steps on sequences of at most `max_length`."""
+
+    steps: int
+    max_length: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PretrainSettings:
+    """Everything a pre-training run depends on. Raises `SettingsError` for a value out of range."""
+
+    corpus: str | None = None
+    texts: tuple[str, ...] = ()
+    lines: Literal["paragraph", "sentence"] = "paragraph"
+    text_column: str = "text"
+    vocab: str | None = None
+    vocab_size: int = 8192
+    cased: bool = False
+    held_out: float = 0.01
+    relation: Literal["nsp", "sop", "nsp3", "none"] = "nsp"
+    short_probability: float = 0.1
+    google_quirks: bool = False
+    packing: bool = True
+
+    unit: Literal["piece", "word"] = "piece"
+    spans: Literal["one", "geometric", "inverse", "poisson"] = "one"
+    mask_rate: float = 0.15
+    max_predictions: int | None = None
+    mask_share: float = 0.8
+    random_share: float = 0.1
+    replace_per: Literal["piece", "span"] = "piece"
+    dupe_factor: int | None = None
+
+    masked_weight: float = 1.0
+    relation_weight: float = 1.0
+    boundary_weight: float = 0.0
+
+    init: str = "none"
+    layers: int = 2
+    width: int = 128
+    heads: int = 2
+    feed_forward: int = 512
+    dropout: float = 0.1
+
+    phases: tuple[str, ...] = ("1000x128",)
+    batch_tokens: int = 4096
+    accumulate: int = 1
+    learning_rate: float = 1e-4
+    warmup: float = 0.01
+    schedule: Literal["linear", "cosine"] = "linear"
+    weight_decay: float = 0.01
+    beta2: float = 0.999
+    epsilon: float = 1e-6
+    clip: float = 1.0
+    seed: int = 1
+
+    log_every: int = 100
+    validate_every: int = 1000
+    validation_batches: int = 50
+    samples: int = 4
+    tensorboard: bool = False
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: int = 1
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    precision: Literal["32", "bf16"] = "32"
+    compile: bool = False
+    checkpoint_layers: bool = False
+    peak_tflops: float | None = None
+    workers: int = 0
+    output: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Check types and ranges once, where values come in."""
+        check_fields(self, _RANGES)
+        if (self.corpus is None) == (not self.texts):
+            raise SettingsError("name either --corpus FOLDER or --texts FILE …, one of the two")
+        self._refuse_settings_without_effect()
+        if self.mask_share + self.random_share > 1 + 1e-9:
+            raise SettingsError("--mask-share and --random-share add up to more than 1")
+        if self.width % self.heads:
+            raise SettingsError(
+                f"--width must be a multiple of --heads, was {self.width} with {self.heads} heads"
+            )
+        longest = max(phase.max_length for phase in self.plan)
+        if self.batch_tokens < longest:
+            raise SettingsError(
+                f"--batch-tokens {self.batch_tokens} has no room for a sequence of {longest}"
+            )
+
+    def _refuse_settings_without_effect(self) -> None:
+        """Refuse what another setting makes idle."""
+        if self.corpus is not None:
+            self._refuse(
+                ("lines", "text_column", "vocab", "vocab_size", "cased"),
+                "is for --texts; the corpus was made with its own",
+            )
+        if self.init != "none":
+            self._refuse(
+                ("vocab", "vocab_size", "cased", "layers", "width", "heads", "feed_forward"),
+                f"is for an encoder from scratch; --init {self.init} has its own",
+            )
+        if self.vocab is not None:
+            self._refuse(("vocab_size",), "is for a learnt vocabulary; --vocab has its own")
+        if self.relation == "none":
+            self._refuse(
+                ("short_probability", "relation_weight"),
+                "is for pairs of sentences; with --relation none there are none",
+            )
+        if self.devices == 1:
+            self._refuse(("strategy",), "is for several --devices; here is one")
+        if self.strategy == "fsdp":
+            self._refuse(("compile",), "does not go with --strategy fsdp")
+        if self.spans == "one" and self.unit == "piece":
+            self._refuse(("replace_per",), "is for words or spans; here each piece is alone")
+
+    def _refuse(self, names: tuple[str, ...], why: str) -> None:
+        for name in changed(self, names):
+            raise SettingsError(f"{flag(name)} {why}")
+
+    @property
+    def plan(self) -> tuple[Phase, ...]:
+        """The phases as numbers. Raises `SettingsError` for one that is not STEPSxLENGTH."""
+        found = []
+        for text in self.phases:
+            match = _PHASE.fullmatch(text)
+            if match is None or not _SHORTEST <= int(match[2]) <= _LONGEST:
+                raise SettingsError(
+                    f"--phases must be STEPSxLENGTH, such as 900x128, with lengths from"
+                    f" {_SHORTEST} to {_LONGEST}; was {text!r}"
+                )
+            found.append(Phase(int(match[1]), int(match[2])))
+        if not found:
+            raise SettingsError("--phases names no phase; say for example 1000x128")
+        return tuple(found)
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of all phases."""
+        return sum(phase.steps for phase in self.plan)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """List every setting as plain values, for YAML and JSON."""
+        return to_mapping(self)
+
+    def to_yaml(self) -> str:
+        """Write a recipe that `--config` reads back to equal settings."""
+        return write_recipe(self.to_mapping())
+
+
+_RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "vocab_size": (16, 1_000_000),
+    "held_out": (0.0, 0.5),
+    "short_probability": (0.0, 1.0),
+    "mask_rate": (1e-6, 1.0),
+    "max_predictions": (1, 65536),
+    "mask_share": (0.0, 1.0),
+    "random_share": (0.0, 1.0),
+    "dupe_factor": (1, 1_000_000),
+    "masked_weight": (0.0, 1e6),
+    "relation_weight": (0.0, 1e6),
+    "boundary_weight": (0.0, 1e6),
+    "layers": (1, 1000),
+    "width": (1, 100_000),
+    "heads": (1, 1000),
+    "feed_forward": (1, 1_000_000),
+    "dropout": (0.0, 0.999),
+    "batch_tokens": (8, 100_000_000),
+    "accumulate": (1, 100_000),
+    "learning_rate": (0.0, 100.0),
+    "warmup": (0.0, 1.0),
+    "weight_decay": (0.0, 100.0),
+    "beta2": (0.0, 0.999999),
+    "epsilon": (1e-12, 1.0),
+    "clip": (0.0, 1e9),
+    "seed": (0, 2**32 - 1),
+    "log_every": (1, 1_000_000),
+    "validate_every": (1, 100_000_000),
+    "validation_batches": (1, 1_000_000),
+    "samples": (0, 1000),
+    "devices": (1, 100_000),
+    "peak_tflops": (1e-6, 1e9),
+    "workers": (0, 1000),
+}
+
+
+def settings_from(
+    path: str | os.PathLike[str] | None, overrides: Mapping[str, Any]
+) -> PretrainSettings:
+    """Merge defaults, a YAML recipe and overrides, in this order. Raises `SettingsError`."""
+    known = [field.name for field in dataclasses.fields(PretrainSettings)]
+    values = {} if path is None else read_recipe(path, known=known)
+    return PretrainSettings(**{**values, **overrides})

@@ -1,0 +1,66 @@
+"""Texts and a corpus that are pre-trained on in seconds."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kbert.pretraining.build import build_corpus
+from kbert.pretraining.settings import PretrainSettings
+from kbert.pretraining.shards import Corpus
+from kbert.tokenizer import Tokenizer
+
+
+def documents(count: int, *, seed: int = 0) -> str:
+    """Write documents of simple sentences, each about one person."""
+    draw = random.Random(seed)
+    found = []
+    for _ in range(count):
+        name = draw.choice(["anna", "ben", "carl", "dora"])
+        for _ in range(draw.randint(2, 8)):
+            verb, thing = draw.choice(["sees", "likes"]), draw.choice(["cat", "doghouse", "tree"])
+            found.append(f"{name} {verb} the {thing} .")
+        found.append("")
+    return "\n".join(found)
+
+
+@pytest.fixture(scope="session")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of forty documents, a sentence a line."""
+    file = tmp_path_factory.mktemp("texts") / "people.txt"
+    file.write_text(documents(40), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def small_corpus(
+    texts: Path, make_tokenizer: Callable[..., Tokenizer], tmp_path_factory: pytest.TempPathFactory
+) -> Corpus:
+    """Those documents, tokenised; `doghouse` is two pieces."""
+    words = ["anna", "ben", "carl", "dora", "sees", "likes", "the", "cat", "tree", ".", "dog"]
+    folder = tmp_path_factory.mktemp("corpora") / "people"
+    tokenizer = make_tokenizer([*words, "##house"])
+    return build_corpus([texts], folder, tokenizer=tokenizer, lines="sentence")
+
+
+Settings = Callable[..., PretrainSettings]
+
+
+@pytest.fixture
+def settings(small_corpus: Corpus, tmp_path: Path) -> Settings:
+    """Make settings of a run of some seconds on the corpus."""
+
+    def make(**changes: Any) -> PretrainSettings:
+        given: dict[str, Any] = {
+            "corpus": str(small_corpus.path), "held_out": 0.2, "phases": ["6x32"],
+            "batch_tokens": 128, "layers": 1, "width": 16, "heads": 2, "feed_forward": 32,
+            "learning_rate": 0.01, "log_every": 2, "validate_every": 3, "samples": 2,
+            "accelerator": "cpu", "output": str(tmp_path / "run"),
+        }  # fmt: skip
+        return PretrainSettings(**{**given, **changes})
+
+    return make
