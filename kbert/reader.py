@@ -12,6 +12,7 @@ from kbert.model import Model, load
 from kbert.nn.checkpoint import load_encoder, resolve
 from kbert.nn.encoder import Encoder
 from kbert.pretrained import make_plain_injector
+from kbert.run import has_task
 
 if TYPE_CHECKING:
     from graphs import TripleStore
@@ -49,7 +50,7 @@ def open_reader(
             raise ValueError("an open model has its graph already; kg goes with a folder")
         return source if isinstance(source, Reader) else _of_model(source)
     folder = resolve(source)
-    if (folder / "run.json").is_file():
+    if has_task(folder):
         return _of_model(load(folder, kg=kg, allow_other_graph=allow_other_graph, device=device))
     encoder = load_encoder(folder, use_pooler=False).to(device).eval()
     return Reader(encoder, make_plain_injector(folder, encoder.config, kg=kg))

@@ -116,6 +116,19 @@ class RunRecord:
         return named and known and self.task == self.settings.task
 
 
+def has_task(folder: Path) -> bool:
+    """Say whether `folder` is a run of `kbert.train`, rather than a model without a task.
+
+    A `run.json` that cannot be read counts; reading the run says what is wrong with it.
+    """
+    file = folder / "run.json"
+    try:
+        content = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return file.is_file()
+    return not (isinstance(content, dict) and content.get("task") == "pretraining")
+
+
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Refuse a run folder that is there already, or that cannot be made."""
     with _as_run_error(path):

@@ -80,6 +80,7 @@ def test_a_run_folder_is_a_model_for_everyone(settings: Settings, tmp_path: Path
     assert settings_from(folder / "config.yaml", {}) == chosen
     with pytest.raises(RunError, match=r"kbert\.train --init"):
         kbert.load(folder)
+    assert kbert.encode(["a text"], source=folder).shape == (1, theirs.config.hidden_size)
 
 
 def test_fine_tuning_begins_with_it(
