@@ -208,7 +208,7 @@ def _named(
     strings, ids = interner.finish()
     count = len(content.entities)
     of_entity = names.group_names(found, ids, count=count)
-    standing = names.standing_of(graph, found.guessed)
+    standing = names.standing_of(graph, of_entity, found.guessed)
     known = Names(
         strings,
         of_entity=of_entity,

@@ -137,6 +137,11 @@ class Names:
         number = self.strings.number(name)
         return [] if number < 0 else self.entities.get(number)
 
+    def said(self, entity: int) -> int:
+        """Return how many facts of an entity there are words for, see `standing_of`."""
+        standing = self.standing.item(entity)
+        return -standing if standing <= 0 else 2 * ALIAS - standing
+
     def has_name(self) -> NDArray[np.bool_]:
         """Say of each entity (E,) whether it has a name."""
         return np.diff(self.of_entity.offsets) > 0
@@ -192,19 +197,22 @@ def group_names(found: Found, ids: NDArray[np.int32], *, count: int) -> Groups:
     return Groups.of(found.owners[first], ids[found.serials[first]], count=count)
 
 
-def standing_of(graph: Graph, guessed: NDArray[np.int32]) -> NDArray[np.int64]:
+def standing_of(graph: Graph, of_entity: Groups, guessed: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return for each entity (E,) a number that is the lower, the likelier it is meant by a name.
 
-    That is the number of its facts that do more than name it, negative; and entities whose name is
-    a guess come after all others, also after those that have the name as an alias.
+    That is the number of its facts that there are words for, negative: those that do more than name
+    it, and whose tail has a name. Entities whose name is a guess come after all others, also after
+    those that have the name as an alias.
     """
-    heads, relations, _ = graph.rows
+    heads, relations, tails = graph.rows
+    has_name = np.diff(of_entity.offsets) > 0
     says = np.ones(len(graph.relations), dtype=np.bool_)
     says[[graph.relations.number(relation) for relation in is_naming(graph.relations)]] = False
     standing = np.zeros(len(graph.entities), dtype=np.int64)
     for start in range(0, len(heads), _CHUNK):
         part = slice(start, start + _CHUNK)
-        np.subtract.at(standing, heads[part][says[relations[part]]], 1)
+        said = says[relations[part]] & has_name[tails[part]]
+        np.subtract.at(standing, heads[part][said], 1)
     standing[guessed] += 2 * ALIAS
     return standing
 

@@ -234,8 +234,11 @@ class TripleStore:
         stated = self._relations.take(relations[start:stop].tolist())
         return [Triple(head, relation, tail) for head, relation in zip(found, stated, strict=True)]
 
-    def degree(self, entity: str) -> int:
-        """Return how many facts `entity` has."""
+    def degree(self, entity: str, *, in_words: bool = False) -> int:
+        """Return how many facts `entity` has; `in_words`, that `readable` has words for."""
+        known, number = self._content.names, self._entities.number(entity)
+        if in_words and known is not None and number >= 0:
+            return known.said(number)
         start, stop = self._rows_of(entity)
         return stop - start
 
@@ -309,8 +312,8 @@ class TripleStore:
         """Return the entities called `name`, most likely first; also the one whose id it is.
 
         First those whose preferred name it is, then those who have it as an alias, then those of
-        whom it is a guess, from what their IRI ends in; among these those with more facts that do
-        more than name them, then the source. The text of a literal names nobody.
+        whom it is a guess, from what their IRI ends in; among these those with more facts that
+        there are words for (see `readable`), then the source. The text of a literal names nobody.
         """
         known = self._content.names
         called = [] if known is None else self._entities.take(known.candidates(name))

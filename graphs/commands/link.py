@@ -57,7 +57,11 @@ def _mentions(store: TripleStore, index: MentionIndex, text: str) -> Iterator[di
     for start, end, _ in index.find(text):
         name = text[start:end]
         candidates = [
-            {"entity": entity, "name": store.name_of(entity), "facts": store.degree(entity)}
+            {
+                "entity": entity,
+                "name": store.name_of(entity),
+                "facts": store.degree(entity, in_words=True),
+            }
             for entity in index.candidates(name)
         ]
         yield {"start": start, "end": end, "name": name, "candidates": candidates}

@@ -193,7 +193,7 @@ class Compiler:
         numbers = interner.finish()
         strings, count = self._strings("names", numbers), len(content.entities)
         of_entity = names.group_names(found, numbers.ids, count=count)
-        standing = names.standing_of(graph, found.guessed)
+        standing = names.standing_of(graph, of_entity, found.guessed)
         self._writer.write("names.standing", standing)
         entities = names.by_name(of_entity, names=len(strings), standing=standing)
         for name, groups in (("names.of_entity", of_entity), ("names.entities", entities)):

@@ -146,7 +146,7 @@ class BruteGraph:
         return 2 if entity in self._guessed else int(is_alias)
 
     def _said(self, entity: str) -> int:
-        return sum(not self.named or r not in (*LABELS, *ALIASES) for r, _ in self.facts(entity))
+        return sum(self.readable(fact) is not None for fact in self.facts(entity))
 
     def bearers(self) -> list[tuple[str, str]]:
         """List (name, entity) of the entities with facts, the likeliest meant first."""
@@ -239,6 +239,7 @@ def _check_entity(
         same(store.rarest_facts(name, limit=limit), rarest[:limit])
         same(store.subjects(name, limit=limit), subjects[:limit])
     same(store.degree(name), len(facts))
+    same(store.degree(name, in_words=True), brute._said(name))
     same(store.tail_count(name), len(subjects))
     same(store.number(name), brute.entities.index(name) if name in brute.entities else -1)
     same(name in store.entities, name in brute.entities)
