@@ -14,8 +14,10 @@ from typing import Final
 
 from benchmarks.data import REPOSITORY, data_folder, part_of, write_sst, write_trec
 from kbert.errors import DataError
+from kbert.nn import EncoderConfig
 
 NAMES: Final = ("sample", "chnsenticorp", "medical_ner", "sst", "trec", "trec_minilm")
+PRETRAINED: Final = ("chnsenticorp_pretrained", "medical_ner_pretrained")
 _TINY: Final = ("--epochs", "1", "--max-length", "24")
 _SCRATCH: Final = (
     *_TINY,
@@ -36,7 +38,8 @@ _WITH_A_GRAPH: Final = {
 class Experiment:
     """A recipe (None: the defaults of `kbert.train`) and its arms: flags by name.
 
-    `paths` are environment variables that the recipe or the flags name, as `${NAME}`.
+    `paths` are environment variables that the recipe or the flags name, as `${NAME}`. The arm
+    `base` is what the others are compared with.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Experiment:
     arms: Mapping[str, tuple[str, ...]]
     paths: Mapping[str, str]
     quick: tuple[str, ...]
+    base: str = "none"
 
 
 def experiment(name: str, scratch: Path) -> Experiment:
@@ -62,6 +66,8 @@ def experiment(name: str, scratch: Path) -> Experiment:
         write_sst(part_of(data, "en/SST"), scratch / "sst")
         paths = {"KBERT_SST": str(scratch / "sst"), "KBERT_MINILM": _minilm()}
         return Experiment(name, "sst_minilm", {"none": ("--kg", "none")}, paths, _TINY)
+    if name in PRETRAINED:
+        return _pretrained(name, data)
     graph, file, recipe = _WITH_A_GRAPH[name]
     part_of(data, file)
     paths = {"KBERT_DATA": str(data)}
@@ -72,6 +78,24 @@ def experiment(name: str, scratch: Path) -> Experiment:
         paths["KBERT_MINILM"] = _minilm()
     arms = {graph: ("--kg", f"${{KBERT_DATA}}/{file}"), "none": ("--kg", "none")}
     return Experiment(name, recipe, arms, paths, _TINY if "KBERT_MINILM" in paths else _SCRATCH)
+
+
+def _pretrained(name: str, data: Path) -> Experiment:
+    """Compare the encoder of KBERT_PRETRAINED with one of its sizes and vocabulary from scratch."""
+    folder = os.environ.get("KBERT_PRETRAINED", "")
+    if not (Path(folder) / "config.json").is_file():
+        raise DataError(
+            "KBERT_PRETRAINED must name a folder that kbert.pretrain wrote, such as the one of"
+            " python -m benchmarks.pretraining_runs zh"
+        )
+    sizes = EncoderConfig.from_folder(Path(folder))
+    scratch = (
+        *("--init", "none", "--vocab", "${KBERT_PRETRAINED}/vocab.txt"),
+        *("--layers", str(sizes.layers), "--width", str(sizes.width)),
+        *("--heads", str(sizes.heads), "--feed-forward", str(sizes.feed_forward)),
+    )
+    paths = {"KBERT_DATA": str(data), "KBERT_PRETRAINED": folder}
+    return Experiment(name, name, {"pretrained": (), "scratch": scratch}, paths, _TINY, "scratch")
 
 
 def _minilm() -> str:

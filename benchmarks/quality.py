@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.data import REPOSITORY
-from benchmarks.experiments import NAMES, Experiment, experiment, recipe_file
+from benchmarks.experiments import NAMES, PRETRAINED, Experiment, experiment, recipe_file
 from benchmarks.report import RESULTS, MeanSd, environment, portable, table, write_result
 from kbert import console
 from kbert.errors import DataError, RunError
@@ -93,8 +93,8 @@ def _expand(flag: str, paths: Mapping[str, str]) -> str:
     return flag
 
 
-def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Summarise the runs of each arm, and its gain over the arm `none`, seed by seed."""
+def summary(records: Sequence[Mapping[str, Any]], *, base: str = "none") -> dict[str, Any]:
+    """Summarise the runs of each arm, and its gain over the arm `base`, seed by seed."""
     arms: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
         arms.setdefault(record["arm"], []).append(record)
@@ -103,7 +103,7 @@ def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "seeds": [run["seed"] for run in runs],
             "dev": _averages([run["dev"] for run in runs]),
             "test": _averages([run["test"] for run in runs]),
-            "test_gain_over_none": {} if arm == "none" else _gain(runs, arms.get("none", ())),
+            f"test_gain_over_{base}": {} if arm == base else _gain(runs, arms.get(base, ())),
             "test_majority": runs[0]["test_majority"],
             "seconds": MeanSd.of([run["wall_seconds"] for run in runs]),
         }
@@ -144,7 +144,8 @@ def report(arms: Mapping[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run experiments; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
-    parser.add_argument("name", choices=(*NAMES, "all"))
+    every = (*NAMES, *PRETRAINED, "all")
+    parser.add_argument("names", nargs="+", metavar="NAME", choices=every, help=", ".join(every))
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, metavar="SEED")
     parser.add_argument("--resume", action="store_true", help="keep the runs of the result file")
     parser.add_argument("--quick", action="store_true", help="a trial: tiny sizes, one epoch")
@@ -153,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(given)
 
     def run() -> None:
-        for name in NAMES if options.name == "all" else (options.name,):
+        for name in NAMES if "all" in options.names else options.names:
             _run(name, options, given)
 
     return console.guard(run)
@@ -165,7 +166,7 @@ def _run(name: str, options: argparse.Namespace, given: Sequence[str]) -> None:
     content: dict[str, Any] = {"environment": environment("quality", given), "experiment": name}
 
     def keep(records: list[dict[str, Any]]) -> None:
-        content.update(summary=summary(records), runs=records)
+        content.update(summary=summary(records, base=plan.base), runs=records)
         write_result(title, content, folder=options.results)
 
     with tempfile.TemporaryDirectory() as scratch:
