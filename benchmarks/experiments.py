@@ -17,7 +17,7 @@ from kbert.errors import DataError
 from kbert.nn import EncoderConfig
 
 NAMES: Final = ("sample", "chnsenticorp", "medical_ner", "sst", "trec", "trec_minilm")
-PRETRAINED: Final = ("chnsenticorp_pretrained", "medical_ner_pretrained")
+PRETRAINED: Final = ("chnsenticorp_pretrained", "medical_ner_pretrained", "drcd_pretrained")
 _TINY: Final = ("--epochs", "1", "--max-length", "24")
 _SCRATCH: Final = (
     *_TINY,
