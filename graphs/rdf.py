@@ -1,9 +1,9 @@
 """Read Turtle, TriG, N3, RDF/XML and JSON-LD; the one door to rdflib.
 
-Turtle, TriG and the Turtle part of N3 are read by `graphs.syntax.turtle`, or by pyoxigraph where it
-is installed: the same triples in the same order, in half the time. RDF/XML and JSON-LD are read by
-rdflib, held back from what it would do by itself: fetch contexts, expand entities, resolve IRIs
-against this machine's folders, change the spelling of numbers, name blank nodes at random.
+Turtle, TriG and the Turtle part of N3 are read by `graphs.syntax.turtle`, or by pyoxigraph, in
+compiled code, where it is installed: the same triples in the same order. RDF/XML and JSON-LD are
+read by rdflib, held back from what it would do by itself: fetch contexts, expand entities, resolve
+IRIs against this machine's folders, change the spelling of numbers, name blank nodes at random.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class TripleStore:
         # Bound once, not at every look-up.
         self._number = content.entities.number
         self._entity_of, self._relation_of = content.entities.getter(), content.relations.getter()
-        # Memory views give plain Python numbers, twice as fast as numpy's scalars.
+        # Memory views give plain Python numbers, which are faster to use than numpy's scalars.
         self._offsets = content.facts.offsets.data
         self._fact_relations = content.facts.relations.data
         self._fact_tails = content.facts.others.data
@@ -143,7 +143,7 @@ class TripleStore:
     def source_of(self, triple: tuple[str, str, str]) -> Source | None:
         """Return the source that brought `triple` first; None if that is not known.
 
-        All triples are looked through: milliseconds for millions.
+        All triples are looked through.
         """
         sources, origins = self.sources, self._content.origins
         if not sources or triple not in self:
@@ -190,7 +190,7 @@ class TripleStore:
         With a `limit` only the first so many are read, which is what makes an entity with a
         million facts cheap. Raises `GraphError` for a negative one.
         """
-        # Written out, since this is what everything else waits for; some 3 µs.
+        # Written out, since this is what everything else waits for.
         number = self._number(entity)
         start, stop = (self._offsets[number], self._offsets[number + 1]) if number >= 0 else (0, 0)
         if limit is not None and (limit < 0 or limit < stop - start):

@@ -124,7 +124,7 @@ class HeapStrings(Strings):
 
         `heap` is the map itself of `arrays.heap`, whose slices are bytes and so are faster.
         """
-        # Memory views give plain Python numbers, twice as fast as numpy's scalars.
+        # Memory views give plain Python numbers, which are faster to use than numpy's scalars.
         self._heap: mmap | memoryview = arrays.heap.data if heap is None else heap
         self._offsets = arrays.offsets.data
         self._slots = arrays.slots.data
