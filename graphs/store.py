@@ -19,7 +19,8 @@ from graphs.compiled import mapping
 from graphs.compiled.folder import Folder, is_compiled
 from graphs.content import Content, Source
 from graphs.errors import GraphError
-from graphs.names import is_naming, preference
+from graphs.languages import preference
+from graphs.names import is_naming
 from graphs.readers import OnError, ReadReport, is_rdf, read_triples
 from graphs.strings import Chosen
 from graphs.terms import parse_literal

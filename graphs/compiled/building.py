@@ -21,7 +21,7 @@ from graphs.compiled.intake import sha256, source_file
 from graphs.compiled.locking import locked
 from graphs.compiled.sealing import put
 from graphs.errors import GraphError
-from graphs.names import preference
+from graphs.languages import preference
 from graphs.normal import NormalForm
 from graphs.opening import is_there
 from graphs.readers import OnError
