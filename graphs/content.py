@@ -178,7 +178,13 @@ def iter_triples(content: Content) -> Iterator[Triple]:
 
 
 def fingerprint(content: Content) -> str:
-    """Return the SHA-256 (hexadecimal) of a graph: see `TripleStore.fingerprint`."""
+    """Return the SHA-256 (hexadecimal) of a graph's triples in order, and of its names.
+
+    What is hashed is the UTF-8 of one netstring a part, `LENGTH:TEXT` with the length in
+    characters, head, relation, tail, triple after triple; then, if entities have names, a `|`, for
+    each entity the number of its names, a `;` and their netstrings, and a `|` and the names of
+    relations.
+    """
     digest = hashlib.sha256()
     triples = iter_triples(content)
     while chunk := list(islice(triples, _CHUNK)):
