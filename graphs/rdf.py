@@ -128,6 +128,12 @@ def _read_json(text: str, *, path: str | Path) -> Generator[Row, None, None]:
             to_rdf(data, sink, base=_NO_BASE)
     except ValueError as error:
         raise GraphError(f"{path}: {error}") from None
+    except RecursionError:
+        # Its own text says where the stack ended, which is another place for another caller.
+        raise GraphError(
+            f"{path}: terms of a @context are defined by one another, endlessly or too many in a"
+            " row; write their IRIs in full"
+        ) from None
     except Exception as error:
         # rdflib checks nothing: what is not JSON-LD ends in any exception there is.
         kind = type(error).__name__
