@@ -116,7 +116,7 @@ def _step(content: Mapping[str, Any]) -> str:
 
 def _scale(content: Mapping[str, Any]) -> str:
     sizes, build, linking = content["sizes"], content["build"], content["linking"]
-    texts = linking["texts_per_s"]
+    texts, named = linking["texts_per_s"], linking["build"]
     return (
         f"**Graphs at scale** {_source(content, 'graph_scale')}\n\n{render(content)}\n\n"
         f"A synthetic graph over {sizes['heads']:,} heads; look-ups ask for the first two facts of"
@@ -128,8 +128,9 @@ def _scale(content: Mapping[str, Any]) -> str:
         f" of them, are found in {texts['median']:,.0f} texts of"
         f" {linking['characters'] / linking['texts']:.0f} characters a second on one core; that"
         f" graph opens in {1000 * linking['store_open_s']['median']:.0f} ms, checksums of"
-        f" {linking['build']['folder_bytes'] / 1e6:,.0f} MB included, and its index in"
-        f" {1000 * linking['index_open_s']['median']:.1f} ms more."
+        f" {named['folder_bytes'] / 1e6:,.0f} MB included, and its index in"
+        f" {1000 * linking['index_open_s']['median']:.1f} ms more. Compiling it takes"
+        f" {named['seconds']:.0f} s and at most {named['peak_bytes'] / 1e6:,.0f} MB."
     )
 
 

@@ -170,12 +170,8 @@ def _open(
             f"{path}: {len(store)} triples were read into memory; `python -m graphs build` makes a"
             " folder of them that opens at once"
         )
-    for note in report.notes:
-        announce(note)
-    if report.merged:
-        announce(f"{path}: {report.merged} triples of named graphs, merged into one graph")
-    if report.skipped:
-        announce(f"{report.skipped} bad lines skipped, the first: {report.messages[0]}")
+    for remark in report.remarks(path):
+        announce(remark)
     if not len(store):
         raise GraphError(
             f"{path}: holds no triple ({report.skipped} lines were skipped); the empty graph is"

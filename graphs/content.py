@@ -16,11 +16,14 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs import names
+from graphs import bearers, names
+from graphs.bearers import Names
 from graphs.errors import GraphError
 from graphs.interning import MemoryInterner
-from graphs.names import Graph, Names
+from graphs.languages import no_text_in, preference
+from graphs.names import Graph
 from graphs.readers import ReadReport
+from graphs.relation_names import relation_names
 from graphs.strings import MemoryStrings, Strings
 from graphs.triple import Triple, is_text
 
@@ -129,7 +132,7 @@ def from_triples(
     Raises `GraphError` where a triple is not three strings with something other than white space,
     and for names that are no lists of texts.
     """
-    before, preferred = 0 if report is None else report.skipped, names.preference(languages)
+    before, preferred = 0 if report is None else report.skipped, preference(languages)
     entities: dict[str, int] = {}
     relations: dict[str, int] = {}
     numbers = array("i")
@@ -175,7 +178,13 @@ def iter_triples(content: Content) -> Iterator[Triple]:
 
 
 def fingerprint(content: Content) -> str:
-    """Return the SHA-256 (hexadecimal) of a graph: see `TripleStore.fingerprint`."""
+    """Return the SHA-256 (hexadecimal) of a graph's triples in order, and of its names.
+
+    What is hashed is the UTF-8 of one netstring a part, `LENGTH:TEXT` with the length in
+    characters, head, relation, tail, triple after triple; then, if entities have names, a `|`, for
+    each entity the number of its names, a `;` and their netstrings, and a `|` and the names of
+    relations.
+    """
     digest = hashlib.sha256()
     triples = iter_triples(content)
     while chunk := list(islice(triples, _CHUNK)):
@@ -204,19 +213,19 @@ def _named(
     interner = MemoryInterner()
     found = names.find_names(graph, interner, languages=languages, given=given)
     if report is not None:
-        report.notes += map(names.no_text_in, found.absent(languages))
+        report.notes += map(no_text_in, found.absent(languages))
     strings, ids = interner.finish()
     count = len(content.entities)
     of_entity = names.group_names(found, ids, count=count)
-    standing = names.standing_of(graph, of_entity, found.guessed)
+    standing = bearers.standing_of(graph, of_entity, found.guessed)
     known = Names(
         strings,
         of_entity=of_entity,
-        entities=names.by_name(of_entity, names=len(strings), standing=standing),
+        entities=bearers.by_name(of_entity, names=len(strings), standing=standing),
         standing=standing,
         languages=languages,
     )
-    readable = names.relation_names(graph, known, given=given_relations)
+    readable = relation_names(graph, known, given=given_relations)
     return replace(content, names=known, relation_names=readable)
 
 

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from graphs.bearers import ALIAS, Names
 from graphs.compiled.folder import Folder
 from graphs.compiled.sealing import FolderWriter
 from graphs.content import Content
+from graphs.groups import Groups
 from graphs.name_trie import Bearer, NameTrie, Reach
-from graphs.names import ALIAS, Groups, Names
 from graphs.normal import NormalForm
 from graphs.strings import MemoryStrings, Strings
 

@@ -18,7 +18,7 @@ import marisa_trie
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.names import Groups
+from graphs.groups import Groups
 
 LONG = 255
 PADDING = 4  # characters after the last one that a key may reach

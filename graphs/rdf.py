@@ -1,9 +1,9 @@
 """Read Turtle, TriG, N3, RDF/XML and JSON-LD; the one door to rdflib.
 
-Turtle, TriG and the Turtle part of N3 are read by `graphs.syntax.turtle`, or by pyoxigraph where it
-is installed: the same triples in the same order, in half the time. RDF/XML and JSON-LD are read by
-rdflib, held back from what it would do by itself: fetch contexts, expand entities, resolve IRIs
-against this machine's folders, change the spelling of numbers, name blank nodes at random.
+Turtle, TriG and the Turtle part of N3 are read by `graphs.syntax.turtle`, or by pyoxigraph, in
+compiled code, where it is installed: the same triples in the same order. RDF/XML and JSON-LD are
+read by rdflib, held back from what it would do by itself: fetch contexts, expand entities, resolve
+IRIs against this machine's folders, change the spelling of numbers, name blank nodes at random.
 """
 
 from __future__ import annotations
@@ -128,6 +128,12 @@ def _read_json(text: str, *, path: str | Path) -> Generator[Row, None, None]:
             to_rdf(data, sink, base=_NO_BASE)
     except ValueError as error:
         raise GraphError(f"{path}: {error}") from None
+    except RecursionError:
+        # Its own text says where the stack ended, which is another place for another caller.
+        raise GraphError(
+            f"{path}: terms of a @context are defined by one another, endlessly or too many in a"
+            " row; write their IRIs in full"
+        ) from None
     except Exception as error:
         # rdflib checks nothing: what is not JSON-LD ends in any exception there is.
         kind = type(error).__name__

@@ -65,6 +65,15 @@ class ReadReport:
     merged: int = 0
     notes: list[str] = field(default_factory=list)
 
+    def remarks(self, path: str | Path) -> list[str]:
+        """Return what a user should know of the reading of `path`, one line each."""
+        lines = list(self.notes)
+        if self.merged:
+            lines.append(f"{path}: {self.merged} triples of named graphs, merged into one graph")
+        if self.skipped:
+            lines.append(f"{self.skipped} bad lines skipped, the first: {self.messages[0]}")
+        return lines
+
 
 def is_rdf(path: str | Path) -> bool:
     """Say whether the suffix of `path`, under that of a compression, is one of RDF.

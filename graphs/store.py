@@ -14,31 +14,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs import content, folders
-from graphs.compiled import mapping
-from graphs.compiled.folder import Folder, is_compiled
+from graphs import content, loading, queries
+from graphs.compiled.folder import Folder
 from graphs.content import Content, Source
 from graphs.errors import GraphError
-from graphs.names import is_naming, preference
-from graphs.readers import OnError, ReadReport, is_rdf, read_triples
+from graphs.readers import OnError, ReadReport
 from graphs.strings import Chosen
-from graphs.terms import parse_literal
 from graphs.triple import Fact, Triple
+from graphs.wording import Wording
 
 
-class TripleStore:
+class TripleStore(Wording):
     """Answer what a graph says about an entity; made by `from_triples` or `open`."""
 
     def __init__(self, content: Content, *, folder: Folder | None = None) -> None:
         """Answer from `content`; users call `from_triples` or `open` instead."""
-        self._content = content
+        super().__init__(content)
         self._folder = folder
-        self._entities = content.entities
-        self._relations = content.relations
         # Bound once, not at every look-up.
         self._number = content.entities.number
         self._entity_of, self._relation_of = content.entities.getter(), content.relations.getter()
-        # Memory views give plain Python numbers, twice as fast as numpy's scalars.
+        # Memory views give plain Python numbers, which are faster to use than numpy's scalars.
         self._offsets = content.facts.offsets.data
         self._fact_relations = content.facts.relations.data
         self._fact_tails = content.facts.others.data
@@ -82,28 +78,15 @@ class TripleStore:
 
         Raises `GraphError` for what cannot be read, is damaged, or is no graph.
         """
-        if is_compiled(path):
-            folder = Folder.open(path)
-            wanted, built = preference(languages), tuple(folder.manifest["languages"])
-            if wanted and wanted != built and folder.manifest["named"]:
-                known = " ".join(built) or "none"
-                raise GraphError(
-                    f"{path}: was built with the languages {known}; build it with"
-                    f" --language {' '.join(languages)}, or ask for no languages"
-                )
-            return cls(mapping.read(folder, name=name or str(path)), folder=folder)
-        report = ReadReport() if report is None else report
-        is_folder = Path(path).is_dir()
-        found = content.from_triples(
-            read_triples(path, on_error=on_error, report=report, progress=progress),
-            name=str(path) if name is None else name,
+        found = loading.load(
+            path,
+            on_error=on_error,
             report=report,
-            is_rdf=is_rdf(path),
+            name=name,
             languages=languages,
-            given=tuple(folders.read_names(path)) if is_folder else (),
-            given_relations=tuple(folders.read_relation_names(path)) if is_folder else (),
+            progress=progress,
         )
-        return cls(found)
+        return cls(found.content, folder=found.folder)
 
     @property
     def name(self) -> str:
@@ -143,19 +126,9 @@ class TripleStore:
     def source_of(self, triple: tuple[str, str, str]) -> Source | None:
         """Return the source that brought `triple` first; None if that is not known.
 
-        All triples are looked through: milliseconds for millions.
+        All triples are looked through.
         """
-        sources, origins = self.sources, self._content.origins
-        if not sources or triple not in self:
-            return None
-        if origins is None:
-            return sources[0]
-        head, relation, tail = triple
-        heads, relations, tails = self._content.rows
-        rows = np.flatnonzero(heads == self._entities.number(head))
-        rows = rows[tails[rows] == self._entities.number(tail)]
-        rows = rows[relations[rows] == self._relations.number(relation)]
-        return sources[int(origins[rows[0]])]
+        return queries.source_of(self._content, triple) if triple in self else None
 
     @property
     def entities(self) -> Sequence[str]:
@@ -190,7 +163,7 @@ class TripleStore:
         With a `limit` only the first so many are read, which is what makes an entity with a
         million facts cheap. Raises `GraphError` for a negative one.
         """
-        # Written out, since this is what everything else waits for; some 3 µs.
+        # Written out, since this is what everything else waits for.
         number = self._number(entity)
         start, stop = (self._offsets[number], self._offsets[number + 1]) if number >= 0 else (0, 0)
         if limit is not None and (limit < 0 or limit < stop - start):
@@ -204,12 +177,9 @@ class TripleStore:
 
         The least frequent relation comes first, then the least frequent tail, then the source.
         """
-        start, stop = self._rows_of(entity)
-        facts = self._content.facts
-        relations, tails = facts.relations[start:stop], facts.others[start:stop]
-        counts = _lengths(self._content.incoming.offsets, tails)
-        order = np.lexsort((counts, self._relation_counts[relations]))
-        return self._chosen(start + order[: _bounded(stop, start=start, limit=limit) - start])
+        rows = self._rows_of(entity)
+        order = queries.rarest(self._content, rows, relation_counts=self._relation_counts)
+        return self._chosen(order[: _bounded(len(order), start=0, limit=limit)])
 
     def central_facts(self, entity: str, *, limit: int | None = None) -> list[Fact]:
         """Return the facts of `entity`, those with the tail of the highest degree first.
@@ -217,12 +187,8 @@ class TripleStore:
         The degree is the number of triples with the tail at either end (one that has it at both
         counts twice); equals keep the source order. `limit` is as in `facts`.
         """
-        start, stop = self._rows_of(entity)
-        tails = self._content.facts.others[start:stop]
-        degrees = _lengths(self._content.incoming.offsets, tails)
-        degrees += _lengths(self._content.facts.offsets, tails)
-        order = np.argsort(-degrees, kind="stable")
-        return self._chosen(start + order[: _bounded(stop, start=start, limit=limit) - start])
+        order = queries.central(self._content, self._rows_of(entity))
+        return self._chosen(order[: _bounded(len(order), start=0, limit=limit)])
 
     def subjects(self, tail: str, *, limit: int | None = None) -> list[Triple]:
         """Return the triples whose tail is `tail`, in source order; `limit` as in `facts`."""
@@ -239,8 +205,7 @@ class TripleStore:
         known, number = self._content.names, self._entities.number(entity)
         if in_words and known is not None and number >= 0:
             return known.said(number)
-        start, stop = self._rows_of(entity)
-        return stop - start
+        return self._offsets[number + 1] - self._offsets[number] if number >= 0 else 0
 
     def relation_count(self, relation: str) -> int:
         """Return how many triples have this relation."""
@@ -259,88 +224,15 @@ class TripleStore:
 
         With `sayable` the fact must also be one that `readable` has words for.
         """
-        facts, known = self._content.facts, self._content.names
-        allowed = np.ones(len(self._relations), dtype=np.bool_)
-        if relations is not None:
-            allowed[:] = False
-            numbers = np.array([self._relations.number(name) for name in relations], dtype=int)
-            allowed[numbers[numbers >= 0]] = True
-        if sayable and known is not None:
-            allowed[[self._relations.number(name) for name in self.naming]] = False
-        kept = allowed[facts.relations]
-        if sayable and known is not None:
-            kept &= known.has_name()[facts.others]
-        before = np.concatenate([[0], np.cumsum(kept, dtype=np.int32)])
-        has_fact = before[facts.offsets[1:]] > before[facts.offsets[:-1]]
-        heads = self._content.heads
-        return Chosen(self._entities, heads[has_fact[heads]])
-
-    @property
-    def named(self) -> bool:
-        """Say whether entities have names apart from their strings: RDF, or names were given."""
-        return self._content.names is not None
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """Return the preference of languages among names and literals."""
-        return () if self._content.names is None else self._content.names.languages
-
-    @cached_property
-    def naming(self) -> frozenset[str]:
-        """Return the relations that only say what an entity is called."""
-        return is_naming(self._relations) if self.named else frozenset()
-
-    def name_of(self, entity: str) -> str:
-        """Return what people call `entity`; what the graph does not know is called as it is.
-
-        A blank node, and a text in a language that is not wanted, are called `""`.
-        """
-        known, number = self._content.names, self._entities.number(entity)
-        return entity if known is None or number < 0 else known.first(number)
-
-    def names_of(self, entity: str) -> tuple[str, ...]:
-        """Return all names of `entity`, the preferred one first."""
-        known, number = self._content.names, self._entities.number(entity)
-        return (entity,) if known is None or number < 0 else tuple(known.get(number))
-
-    def relation_name(self, relation: str) -> str:
-        """Return what people call `relation`."""
-        number = self._relations.number(relation)
-        return relation if not self.named or number < 0 else self._content.relation_names[number]
-
-    def candidates(self, name: str) -> tuple[str, ...]:
-        """Return the entities called `name`, most likely first; also the one whose id it is.
-
-        First those whose preferred name it is, then those who have it as an alias, then those of
-        whom it is a guess, from what their IRI ends in; among these those with more facts that
-        there are words for (see `readable`), then the source. The text of a literal names nobody.
-        """
-        known = self._content.names
-        called = [] if known is None else self._entities.take(known.candidates(name))
-        found = [entity for entity in called if parse_literal(entity) is None]
-        if name not in found and self._entities.number(name) >= 0:
-            found.append(name)
-        return tuple(found)
-
-    def readable(self, fact: Fact) -> Fact | None:
-        """Return `fact` with names in place of ids; None where there is nothing to say.
-
-        That is a fact which only names its entity, and one whose tail has no name.
-        """
-        if not self.named:
-            return fact
-        tail = "" if fact.relation in self.naming else self.name_of(fact.tail)
-        return Fact(self.relation_name(fact.relation), tail) if tail else None
+        found = queries.heads_where(self._content, relations=relations, sayable=sayable)
+        return Chosen(self._entities, found)
 
     @cached_property
     def fingerprint(self) -> str:
         """Return the SHA-256 (hexadecimal) of the triples in order; name and source do not count.
 
-        What is hashed is the UTF-8 of one netstring a part, `LENGTH:TEXT` with the length in
-        characters, head, relation, tail, triple after triple; then, if entities have names, a `|`,
-        for each entity the number of its names, a `;` and their netstrings, and a `|` and the names
-        of relations. Equal triples in equal order, with equal names, have equal fingerprints,
-        whatever storage they stand in.
+        Equal triples in equal order, with equal names, have equal fingerprints, whatever storage
+        they stand in. What is hashed, `graphs.content.fingerprint` says.
         """
         if self._folder is not None:
             return str(self._folder.manifest["fingerprint"])
@@ -362,7 +254,7 @@ class TripleStore:
             return False
         head, relation, tail = triple
         numbers = self._relations.number(relation), self._entities.number(tail)
-        facts, rows = self._content.facts, slice(*self._rows_of(head))
+        facts, rows = self._content.facts, self._rows_of(head)
         same = (facts.relations[rows] == numbers[0]) & (facts.others[rows] == numbers[1])
         return bool(same.any())
 
@@ -379,11 +271,10 @@ class TripleStore:
             f"{len(self._relations)} relations)"
         )
 
-    def _rows_of(self, entity: str, *, limit: int | None = None) -> tuple[int, int]:
-        """Return where the facts of `entity` start and stop in the columns grouped by head."""
+    def _rows_of(self, entity: str) -> slice:
+        """Return where the facts of `entity` stand in the columns grouped by head."""
         number = self._entities.number(entity)
-        start, stop = (self._offsets[number], self._offsets[number + 1]) if number >= 0 else (0, 0)
-        return start, _bounded(stop, start=start, limit=limit)
+        return slice(*self._offsets[number : number + 2]) if number >= 0 else slice(0, 0)
 
     def _chosen(self, rows: NDArray[np.intp]) -> list[Fact]:
         """Return the facts of some rows (K,) of the columns grouped by head."""
@@ -396,20 +287,13 @@ class TripleStore:
         return np.bincount(self._content.rows[1], minlength=len(self._relations))
 
 
-def _lengths(offsets: NDArray[np.int64], numbers: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return how long the lists of `numbers` (K,) are."""
-    return offsets[numbers + 1] - offsets[numbers]
-
-
 def _bounded(stop: int, *, start: int, limit: int | None) -> int:
     """Return where the first `limit` of the rows end; raises GraphError for a negative limit."""
-    if limit is None:
-        return stop
-    if limit < 0:
+    if limit is not None and limit < 0:
         raise GraphError(f"limit is {limit}; it must not be negative")
-    return min(stop, start + limit)
+    return stop if limit is None else min(stop, start + limit)
 
 
 def _reopen(path: Path, seal: str, name: str) -> TripleStore:
-    folder = Folder.open(path, seal=seal)
-    return TripleStore(mapping.read(folder, name=name), folder=folder)
+    found = loading.reload(path, seal=seal, name=name)
+    return TripleStore(found.content, folder=found.folder)

@@ -22,7 +22,19 @@ from numpy.typing import NDArray
 _CHUNK = 1 << 14
 
 
-class Strings(Sequence[str]):
+class _Listed(Sequence[str]):
+    """Strings in an order, equal to any other sequence of the same strings."""
+
+    def __eq__(self, other: object) -> bool:
+        """Compare with any sequence, string by string."""
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        return len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Strings(_Listed):
     """List distinct strings; entry `number` is the string of that number."""
 
     @abstractmethod
@@ -54,14 +66,6 @@ class Strings(Sequence[str]):
         """Return the string of a number, or the strings of a slice, as a sequence's."""
         places = range(len(self))[index]
         return self.take([places])[0] if isinstance(places, int) else self.take(places)
-
-    def __eq__(self, other: object) -> bool:
-        """Compare with any sequence, string by string."""
-        if not isinstance(other, Sequence) or isinstance(other, str):
-            return NotImplemented
-        return len(self) == len(other) and all(map(eq, self, other))
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         """Show the first strings and their count."""
@@ -124,7 +128,7 @@ class HeapStrings(Strings):
 
         `heap` is the map itself of `arrays.heap`, whose slices are bytes and so are faster.
         """
-        # Memory views give plain Python numbers, twice as fast as numpy's scalars.
+        # Memory views give plain Python numbers, which are faster to use than numpy's scalars.
         self._heap: mmap | memoryview = arrays.heap.data if heap is None else heap
         self._offsets = arrays.offsets.data
         self._slots = arrays.slots.data
@@ -163,7 +167,7 @@ class HeapStrings(Strings):
         return len(self._offsets) - 1
 
 
-class Chosen(Sequence[str]):
+class Chosen(_Listed):
     """Some of the strings of a table, in an order of their own, decoded when asked for."""
 
     def __init__(self, strings: Strings, numbers: NDArray[np.int32]) -> None:
@@ -189,14 +193,6 @@ class Chosen(Sequence[str]):
         if isinstance(index, slice):
             return Chosen(self.strings, self.numbers[index])
         return self.strings.take([int(self.numbers[index])])[0]
-
-    def __eq__(self, other: object) -> bool:
-        """Compare with any sequence, string by string."""
-        if not isinstance(other, Sequence) or isinstance(other, str):
-            return NotImplemented
-        return len(self) == len(other) and all(map(eq, self, other))
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         """Show the first strings and their count."""

@@ -17,6 +17,7 @@ import graphs
 from graphs import Fact, TripleStore
 from graphs.commands.reading import reading
 from graphs.normal import NormalForm
+from graphs.terms import parse_literal
 from kbert import console
 from kbert.answers.questions import QuestionExample
 from kbert.answers.reading import load_questions
@@ -29,6 +30,7 @@ from kbert.settings import TrainSettings
 from kbert.tokenizer import Tokenizer
 
 Data: TypeAlias = Splits[TextExample] | Splits[TaggedExample] | Splits[QuestionExample]
+_SHOWN = 5  # stop names that a note lists
 _TRIPLES_FOR_VOCABULARY = 200_000  # a learnt vocabulary reads this many triples of the graph
 
 
@@ -50,8 +52,9 @@ def load_graph(settings: TrainSettings) -> TripleStore:
         console.say(f"note: --kg-languages: {store.name} has no names in any language")
     form = NormalForm(case_fold=settings.fold_case, nfkc=settings.nfkc)
     if unknown := unknown_names(settings.stop_names, store, form=form):
-        listed = ", ".join(map(repr, unknown))
-        console.say(f"note: --stop-names: no entity of {store.name} is called {listed}")
+        listed = ", ".join(map(repr, unknown[:_SHOWN])) + (", …" if len(unknown) > _SHOWN else "")
+        count = f"{len(unknown)} of {len(set(settings.stop_names))}"
+        console.say(f"note: --stop-names: {count} name no entity of {store.name}: {listed}")
     return store
 
 
@@ -65,6 +68,8 @@ def unknown_names(names: Sequence[str], store: TripleStore, *, form: NormalForm)
         return tuple(wanted) if len(store) else ()
     missing = set(wanted.values())
     for entity in store.entities:
+        if store.named and parse_literal(entity) is not None:
+            continue  # the text of a literal names nobody
         called = store.names_of(entity) if store.named else (entity,)
         missing.difference_update(map(form.apply, called))
         if not missing:

@@ -21,7 +21,7 @@ from graphs.compiled.intake import sha256, source_file
 from graphs.compiled.locking import locked
 from graphs.compiled.sealing import put
 from graphs.errors import GraphError
-from graphs.names import preference
+from graphs.languages import preference
 from graphs.normal import NormalForm
 from graphs.opening import is_there
 from graphs.readers import OnError
@@ -52,9 +52,10 @@ def compile(
     `forms`, which `MentionIndex` then need not build. `name` is the folder's unless given.
     `announce` takes a line that a user should know, `progress` how far a stage has come.
 
-    Memory: about 200 bytes a name of an entity with facts (the trie of names), 20 bytes a distinct
-    string, and some hundred megabytes; no more for more triples. Disk: the result and as much
-    again. On any failure nothing of it is left, and what stood there before still does.
+    Memory: in proportion to the distinct strings and to the names of entities with facts (their
+    trie) rather than to the triples; `benchmarks/results/graph_scale.json` says what two graphs of
+    millions took. Disk: the result and as much again. On any failure nothing of it is left, and
+    what stood there before still does.
 
     Raises `GraphError` for what cannot be read or written, for sources without any triple, and
     where `folder` is there already, unless it is a compiled graph and `overwrite` is set.

@@ -11,15 +11,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs import folders, known_names, names
+from graphs import bearers, folders, known_names, names
+from graphs.bearers import Names
 from graphs.compiled import placing
 from graphs.compiled.intake import Taken, sha256, source_file, take_in
 from graphs.compiled.sealing import FolderWriter
 from graphs.content import About, Content, Grouped, fingerprint, in_order
 from graphs.interning import DiskInterner, DiskNumbers, heap_shapes
-from graphs.names import Graph, Names
+from graphs.languages import no_text_in
+from graphs.names import Graph
 from graphs.normal import NormalForm
 from graphs.readers import OnError, is_rdf
+from graphs.relation_names import relation_names
 from graphs.strings import Heap, HeapStrings, MemoryStrings
 
 
@@ -189,13 +192,13 @@ class Compiler:
         given = chain(given, _of_folders(paths, folders.read_names))
         found = names.find_names(graph, interner, languages=languages, given=given)
         for language in found.absent(languages):
-            self._announce(names.no_text_in(language))
+            self._announce(no_text_in(language))
         numbers = interner.finish()
         strings, count = self._strings("names", numbers), len(content.entities)
         of_entity = names.group_names(found, numbers.ids, count=count)
-        standing = names.standing_of(graph, of_entity, found.guessed)
+        standing = bearers.standing_of(graph, of_entity, found.guessed)
         self._writer.write("names.standing", standing)
-        entities = names.by_name(of_entity, names=len(strings), standing=standing)
+        entities = bearers.by_name(of_entity, names=len(strings), standing=standing)
         for name, groups in (("names.of_entity", of_entity), ("names.entities", entities)):
             self._writer.write(f"{name}.offsets", groups.offsets)
             self._writer.write(f"{name}.values", groups.values)
@@ -208,7 +211,7 @@ class Compiler:
         )
         files = chain.from_iterable(map(folders.read_name_file, self._plan.aliases))
         given = chain(files, _of_folders(paths, folders.read_relation_names))
-        called = names.relation_names(graph, known, given=given)
+        called = relation_names(graph, known, given=given)
         self._write_relation_names(called)
         return replace(content, names=known, relation_names=called)
 

@@ -5,7 +5,7 @@
 
 Files are little-endian arrays without a header. The manifest names the data, so that whoever opens
 the folder while it is built anew (see `graphs.compiled.sealing`) sees the old graph or the new one.
-Opening compares every file with its checksum (XXH3, some 20 GB/s) before anything else looks at it.
+Opening compares every file with its checksum (XXH3) before anything else looks at it.
 """
 
 from __future__ import annotations

@@ -59,12 +59,8 @@ def take_in(
             if len(sources) > 1 and is_rdf(path):
                 chunk = [_apart(triple, place) for triple in chunk]
             intake.add(chunk)
-        for note in report.notes:
-            announce(note)
-        if report.skipped:
-            announce(f"{report.skipped} bad lines skipped, the first: {report.messages[0]}")
-        if report.merged:
-            announce(f"{path}: {report.merged} triples of named graphs, merged into one graph")
+        for remark in report.remarks(path):
+            announce(remark)
         counted.append(
             Source(str(path), intake.count - before, 0, report.skipped, sha256(source_file(path)))
         )

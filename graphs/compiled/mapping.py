@@ -13,10 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from graphs.bearers import Names
 from graphs.compiled.folder import Folder
 from graphs.content import About, Content, Grouped, Source
+from graphs.groups import Groups
 from graphs.interning import heap_shapes
-from graphs.names import Groups, Names
 from graphs.strings import Heap, HeapStrings, MemoryStrings, Strings
 
 _FEW = 1 << 12

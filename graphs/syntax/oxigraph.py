@@ -1,4 +1,4 @@
-"""Read Turtle and TriG with pyoxigraph, which is optional: the same rows, in half the time.
+"""Read Turtle and TriG with pyoxigraph, which is optional: the same rows, by compiled code.
 
 It reads what `graphs.syntax.turtle` reads and gives the rows of its `read_turtle` in the same order
 under the same blank nodes, or it gives up: the two are tested against each other.

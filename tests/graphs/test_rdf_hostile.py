@@ -123,6 +123,25 @@ def test_rdflib_is_kept_from_fetching_where_the_check_would_miss_it(
     assert "nothing is fetched" in refusal(b'{"@context": {"@import": "/secret"}}', ".jsonld")
 
 
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"e": "", "knows": {"@id": "e:knows"}},
+        {"a": "b", "b": "a"},
+        {"a": "b:x", "b": "a:y"},
+        {"a": {"@id": "http://e/a", "@type": "b"}, "b": "c", "c": "b"},
+    ],
+)
+def test_terms_without_end_are_refused_alike_at_any_depth(context: object) -> None:
+    data = json.dumps({"@context": context, "a": 1}).encode()
+
+    def message(depth: int) -> str:
+        return message(depth - 1) if depth else refusal(data, ".jsonld")
+
+    (said,) = {message(depth) for depth in range(40)}
+    assert "defined by one another" in said and said.startswith("f.jsonld: ")
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_what_is_no_text_is_refused_with_its_line(suffix: str) -> None:
     start = {".jsonld": b'{\n"a": "'}.get(suffix, HEAD + b'e:a e:b "')

@@ -34,7 +34,10 @@ def test_stop_names_that_no_entity_has() -> None:
     assert unknown_names(names, store, form=FOLDED) == ("沪", "是")
     assert unknown_names([], store, form=FOLDED) == ()
     assert unknown_names(names, TripleStore.from_triples([]), form=PLAIN) == ()
-    named = TripleStore.from_triples(RDF)
+    named = TripleStore.from_triples([*RDF, (f"{X}2", f"{X}motto", '"Great Wall"@en')])
+    for form in (PLAIN, FOLDED):  # the text of a literal is no name of an entity
+        assert unknown_names(["Great Wall"], named, form=form) == ("Great Wall",)
+    assert unknown_names(["great wall"], named, form=FOLDED) == ("great wall",)
     names = ["Beijing", "北京", "beijing", f"{X}1", "Shanghai"]
     assert unknown_names(names, named, form=PLAIN) == ("beijing", "Shanghai")
     assert unknown_names(names, named, form=FOLDED) == ("Shanghai",)
@@ -63,7 +66,10 @@ def test_names_that_are_not_there_are_noted_once(
     graph.write_text("北京\t是\t城市\n", encoding="utf-8")
     load_graph(TrainSettings(kg=str(graph), stop_names=("北京", "沪", "x y")))
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note")]
-    assert notes == [f"note: --stop-names: no entity of {graph} is called '沪', 'x y'"]
+    assert notes == [f"note: --stop-names: 2 of 3 name no entity of {graph}: '沪', 'x y'"]
+    load_graph(TrainSettings(kg=str(graph), stop_names=(*"abcdef", "a", "北京")))
+    note = f"note: --stop-names: 6 of 7 name no entity of {graph}: 'a', 'b', 'c', 'd', 'e', …\n"
+    assert capsys.readouterr().err.endswith(note)
     load_graph(TrainSettings(kg=str(graph), stop_names=("北京",)))
     load_graph(TrainSettings(kg="none", stop_names=("沪",), kg_languages=("zh",)))
     assert "note" not in capsys.readouterr().err

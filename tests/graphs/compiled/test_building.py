@@ -178,6 +178,33 @@ def test_progress_and_announcements(tmp_path: Path) -> None:
     assert stages[-1].stage == "done"
 
 
+def test_building_remarks_what_loading_does(tmp_path: Path) -> None:
+    quads = tmp_path / "kg.nq"
+    quads.write_text("<u:a> <u:r> <u:b> <u:graph> .\nworse\n<u:a> <u:r> <u:c> <u:graph> .\nbad\n")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "train.tsv").write_text("a\tr\tb\nworse\n")
+    (folder / "dev.tsv").write_text("b\tr\ta\n")
+    expected = {
+        quads: [
+            f"{quads}: 2 triples of named graphs, merged into one graph",
+            f"2 bad lines skipped, the first: {quads}:2: ",
+        ],
+        folder: [
+            f"{folder}: the graph is train.tsv; left out: dev.tsv",
+            f"1 bad lines skipped, the first: {folder / 'train.tsv'}:2: ",
+        ],
+    }
+    for number, (path, begins) in enumerate(expected.items()):
+        loaded: list[str] = []
+        built: list[str] = []
+        graphs.load(path, on_error="skip", announce=loaded.append)
+        target = tmp_path / f"c{number}"
+        graphs.compile([path], target, on_error="skip", announce=built.append)
+        assert loaded == built and len(built) == 2
+        assert all(map(str.startswith, built, begins)), built
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
