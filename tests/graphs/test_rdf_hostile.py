@@ -88,9 +88,9 @@ def test_a_doctype_is_refused_in_every_encoding(text: str, encoding: str) -> Non
 
 
 def test_a_bomb_of_entities_is_refused_at_once() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert ":1: DOCTYPE" in refusal(BOMB, ".owl")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert "undefined entity" in refusal(OPEN + b"&x9;" + CLOSE, ".rdf")
 
 
@@ -166,9 +166,9 @@ def test_what_is_no_text_is_refused_with_its_line(suffix: str) -> None:
     ids=str,
 )
 def test_depth_is_refused_without_recursion(suffix: str, data: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     refusal(data, suffix)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("engine", ["own", "auto"])
@@ -204,9 +204,9 @@ HUGE = {
 def test_twenty_megabytes_without_a_break_are_refused_soon(name: str) -> None:
     suffix, frame, filling = HUGE[name]
     data = frame.replace(b"%b", filling * (20 * MIB // len(filling)))
-    start = time.perf_counter()
+    start = time.process_time()
     refusal(data, suffix)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize("name", ["text", "an attribute", "a comment", "markup"])
@@ -224,10 +224,10 @@ def test_xml_is_refused_before_it_is_in_memory(name: str) -> None:
 def test_what_fits_is_read_in_linear_time() -> None:
     """Text of a million lines in one literal took rdflib a time that grows with its square."""
     text = b"x\n" * (turtle_terms.MAX_LITERAL // 2)
-    start = time.perf_counter()
+    start = time.process_time()
     triples = list(read_rdf(io.BytesIO(OPEN + text + CLOSE), path="f", suffix=".rdf"))
     assert len(triples[1][2]) > 2 * turtle_terms.MAX_LITERAL * 3 // 4
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 def test_a_file_over_the_limit_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
