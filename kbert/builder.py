@@ -15,8 +15,8 @@ import torch
 
 import graphs
 from graphs import Fact, TripleStore
-from graphs.commands.reading import reading
 from graphs.normal import NormalForm
+from graphs.progress import reading
 from kbert import console
 from kbert.answers.questions import QuestionExample
 from kbert.answers.reading import load_questions

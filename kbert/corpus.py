@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphs.commands.build import Stages
+from graphs.progress import Stages
 from kbert import console
 from kbert.errors import SettingsError
 
@@ -104,7 +104,7 @@ def _build(options: argparse.Namespace) -> None:
     from kbert.pretraining.placing import check_target
 
     check_target(Path(options.output), overwrite=options.overwrite)  # before anything is learnt
-    with Stages() as stages:
+    with Stages(say=console.say) as stages:
         corpus = build_corpus(
             options.sources,
             options.output,
@@ -114,7 +114,7 @@ def _build(options: argparse.Namespace) -> None:
             keep_text=options.keep_text,
             workers=options.workers,
             overwrite=options.overwrite,
-            announce=lambda line: stages.note(f"note: {line}"),
+            announce=stages.note,
             progress=stages,
         )
     console.emit(_summary(corpus))
@@ -124,7 +124,7 @@ def _vocabulary(options: argparse.Namespace) -> None:
     folder = Path(options.output)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"{folder}: is there already; name a new folder")
-    with Stages() as stages:
+    with Stages(say=console.say) as stages:
         tokenizer = _learn(options, options.size, stages)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -163,7 +163,7 @@ def _learn(options: argparse.Namespace, size: int, stages: Stages) -> Tokenizer:
         size=size,
         lowercase=not options.cased,
         columns=_columns(options),
-        announce=lambda line: stages.note(f"note: {line}"),
+        announce=stages.note,
         progress=stages,
     )
 

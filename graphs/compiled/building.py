@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
-from graphs.compiled.compiler import Compiler, Plan, Progress
+from graphs.compiled.compiler import Compiler, Plan
 from graphs.compiled.folder import Folder, Version, is_compiled, read_manifest
 from graphs.compiled.intake import sha256, source_file
 from graphs.compiled.locking import locked
@@ -24,6 +24,7 @@ from graphs.errors import GraphError
 from graphs.names import preference
 from graphs.normal import NormalForm
 from graphs.opening import is_there
+from graphs.progress import Progress
 from graphs.readers import OnError
 from graphs.store import TripleStore
 

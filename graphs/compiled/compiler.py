@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,9 @@ from graphs.content import About, Content, Grouped, fingerprint, in_order
 from graphs.interning import DiskInterner, DiskNumbers, heap_shapes
 from graphs.names import Graph, Names
 from graphs.normal import NormalForm
+from graphs.progress import Progress
 from graphs.readers import OnError, is_rdf
 from graphs.strings import Heap, HeapStrings, MemoryStrings
-
-
-class Progress(NamedTuple):
-    """Say how far a stage of building has come: `done` of `total` (bytes or steps)."""
-
-    stage: str
-    done: int
-    total: int
 
 
 @dataclass(frozen=True, kw_only=True)

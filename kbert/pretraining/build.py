@@ -16,9 +16,9 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from graphs.compiled.compiler import Progress
 from graphs.compiled.folder import checksum
 from graphs.compiled.sealing import put
+from graphs.progress import Progress
 from kbert.errors import DataError, SettingsError
 from kbert.pretraining.corpus import (
     DOCUMENT_END,

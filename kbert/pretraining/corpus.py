@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from graphs.compiled.compiler import Progress
 from graphs.errors import GraphError
 from graphs.opening import bare_name, open_bytes
+from graphs.progress import Progress
 from kbert.errors import DataError
 from kbert.hub import is_hub_id
 from kbert.pretraining.columns import hub_texts, json_texts, parquet_texts

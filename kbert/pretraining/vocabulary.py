@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from graphs.compiled.compiler import Progress
+from graphs.progress import Progress
 from kbert.errors import DataError
 from kbert.pretraining.corpus import Columns, find_sources, named, read_lines, teller
 from kbert.tokenizer import Tokenizer

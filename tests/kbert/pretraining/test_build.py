@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphs.compiled.compiler import Progress
+from graphs.progress import Progress
 from kbert.corpus import main
 from kbert.errors import CheckpointError, DataError, RunError, SettingsError
 from kbert.pretraining import build
