@@ -174,7 +174,11 @@ def _pretrained(settings: TrainSettings, *, generator: torch.Generator) -> Given
 
 
 def _learnt_tokenizer(settings: TrainSettings, splits: Data, *, store: TripleStore) -> Tokenizer:
-    tokenizer = Tokenizer.train(_vocabulary_texts(splits, store), lowercase=not settings.cased)
+    tokenizer = Tokenizer.train(
+        _vocabulary_texts(splits, store),
+        lowercase=not settings.cased,
+        announce=lambda line: console.say(f"note: {line}"),
+    )
     console.say(f"vocabulary: {len(tokenizer)} pieces learnt from the training texts and graph")
     return tokenizer
 

@@ -24,7 +24,8 @@ def train_vocabulary(
     """Learn a WordPiece vocabulary on a sample of at most `characters`, spread evenly.
 
     The sample is every nth line of the whole corpus, with the smallest power of two as n that fits.
-    Raises `DataError` for what cannot be read, and for texts without a line.
+    Raises `DataError` for what cannot be read, and for texts without a line, and `SettingsError`
+    for a size without room for the special pieces and one character.
     """
     announce = announce or _silent
     sources = find_sources(places, announce=announce)
@@ -35,7 +36,7 @@ def train_vocabulary(
         raise DataError(f"{named(sources)}: holds no text")
     if stride > 1:
         announce(f"the vocabulary is learnt from one line in {stride}")
-    return Tokenizer.train(texts, vocab_size=size, lowercase=lowercase)
+    return Tokenizer.train(texts, vocab_size=size, lowercase=lowercase, announce=announce)
 
 
 def sample(lines: Iterable[str], *, characters: int) -> tuple[list[str], int]:
