@@ -50,11 +50,7 @@ def learn_vocabulary(
     of a randomly seeded hash map, and breaks ties between merges by number. So they are numbered
     for it, in the order of their codes. Raises `SettingsError` for a size without room.
     """
-    if size <= len(SPECIALS):
-        least = len(SPECIALS) + 1
-        raise SettingsError(
-            f"a vocabulary of {size} pieces has no room for characters; give at least {least}"
-        )
+    check_size(size)
     library = bert_library(models.WordPiece(unk_token="[UNK]"), lowercase=lowercase)
     words = _words(library, texts)
     characters = _affordable(words, room=size - len(SPECIALS), announce=announce)
@@ -72,6 +68,15 @@ def learn_vocabulary(
     library.train_from_iterator(repeated, trainer)
     vocabulary = library.get_vocab()
     return {p: vocabulary[p] for p in sorted(vocabulary, key=vocabulary.__getitem__)}
+
+
+def check_size(size: int) -> None:
+    """Raise `SettingsError` for a vocabulary without room for the special pieces and one more."""
+    least = len(SPECIALS) + 1
+    if size < least:
+        raise SettingsError(
+            f"a vocabulary of {size} pieces has no room for characters; give at least {least}"
+        )
 
 
 def _affordable(

@@ -15,19 +15,29 @@ from kbert.errors import DataError
 from kbert.pretraining import manifests
 
 
+def check_new(target: Path) -> None:
+    """Refuse, by `DataError`, what is there, but for an empty folder, and what is no name."""
+    if _is_there(target) and not (target.is_dir() and not any(target.iterdir())):
+        raise DataError("is there already; name a new folder", file=target)
+
+
 def check_target(target: Path, *, overwrite: bool) -> None:
     """Refuse, by `DataError`, what is there and may not be replaced, and what is no name."""
-    if target.name in ("", "..") or "\0" in str(target):
-        raise DataError(f"{str(target)!r}: is no name for a new folder")
-    try:
-        if not (is_there(target) or target.is_symlink()):
-            return
-    except GraphError as error:
-        raise DataError(str(error)) from None
+    if not _is_there(target):
+        return
     if not manifests.is_corpus(target / MANIFEST):
         raise DataError("is there already, and no corpus; name a new folder", file=target)
     if not overwrite:
         raise DataError("is there already; replace it with --overwrite", file=target)
+
+
+def _is_there(target: Path) -> bool:
+    if target.name in ("", "..") or "\0" in str(target):
+        raise DataError(f"{str(target)!r}: is no name for a new folder")
+    try:
+        return is_there(target) or target.is_symlink()
+    except GraphError as error:
+        raise DataError(str(error)) from None
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from graphs.progress import Progress
 from kbert.errors import DataError
 from kbert.pretraining.corpus import Columns, find_sources, named, read_lines, teller
 from kbert.tokenizer import Tokenizer
+from kbert.vocabulary import check_size
 
 
 def train_vocabulary(
@@ -27,6 +28,7 @@ def train_vocabulary(
     Raises `DataError` for what cannot be read, and for texts without a line, and `SettingsError`
     for a size without room for the special pieces and one character.
     """
+    check_size(size)
     announce = announce or _silent
     sources = find_sources(places, announce=announce)
     told = teller(sources, progress or _silent, stage="read")
