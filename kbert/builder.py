@@ -15,8 +15,8 @@ import torch
 
 import graphs
 from graphs import Fact, TripleStore
-from graphs.commands.reading import reading
 from graphs.normal import NormalForm
+from graphs.progress import reading
 from graphs.terms import parse_literal
 from kbert import console
 from kbert.answers.questions import QuestionExample
@@ -179,7 +179,11 @@ def _pretrained(settings: TrainSettings, *, generator: torch.Generator) -> Given
 
 
 def _learnt_tokenizer(settings: TrainSettings, splits: Data, *, store: TripleStore) -> Tokenizer:
-    tokenizer = Tokenizer.train(_vocabulary_texts(splits, store), lowercase=not settings.cased)
+    tokenizer = Tokenizer.train(
+        _vocabulary_texts(splits, store),
+        lowercase=not settings.cased,
+        announce=lambda line: console.say(f"note: {line}"),
+    )
     console.say(f"vocabulary: {len(tokenizer)} pieces learnt from the training texts and graph")
     return tokenizer
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn, TypeVar
 
 from graphs.errors import GraphError
-from kbert.errors import KbertError
+from kbert.errors import KbertError, RunError
 
 Item = TypeVar("Item")
 
@@ -47,19 +47,26 @@ def say(line: str) -> None:
 
 
 def emit(text: str) -> None:
-    """Write a result at once. Raises `ReaderGone` if nobody reads it any more."""
+    """Write a result at once.
+
+    Raises `ReaderGone` if nobody reads it any more, `RunError` if the disk has no room for it.
+    """
     if speaks():
         try:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
         except BrokenPipeError:
             raise ReaderGone from None
+        except OSError as error:
+            _discard()
+            raise RunError(f"the result cannot be written: {error.strerror}") from None
 
 
 def guard(command: Callable[[], None]) -> int:
     """Run a command and turn users' mistakes into one line; return the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
+        # A path may hold bytes that are no UTF-8, and Python has them as lone surrogates.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     # Without a network the hub's library warns at each retry; the error that follows says it once.
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     try:
@@ -70,8 +77,8 @@ def guard(command: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return 130
-    except ReaderGone:  # what is left in the buffer has to go somewhere when Python ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderGone:
+        _discard()
     return 0
 
 
@@ -88,6 +95,11 @@ def progress(items: Sequence[Item], *, about: str) -> Iterable[Item]:
 def interactive() -> bool:
     """Say whether a person watches, so that a progress bar makes sense."""
     return sys.stderr.isatty()
+
+
+def _discard() -> None:
+    """Give what is left in the buffer somewhere to go when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _one_line(text: str) -> str:

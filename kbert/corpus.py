@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphs.commands.build import Stages
+from graphs.opening import is_there
+from graphs.progress import Stages
 from kbert import console
 from kbert.errors import SettingsError
 
@@ -82,12 +83,18 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=int,
+        type=_process_count,
         metavar="N",
         default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
         help="processes that tokenise (default: as many as there are processors)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the corpus in FOLDER")
+
+
+def _process_count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; give 1 or more")
+    return int(text)
 
 
 def _add_vocabulary(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +111,7 @@ def _build(options: argparse.Namespace) -> None:
     from kbert.pretraining.placing import check_target
 
     check_target(Path(options.output), overwrite=options.overwrite)  # before anything is learnt
-    with Stages() as stages:
+    with Stages(say=console.say) as stages:
         corpus = build_corpus(
             options.sources,
             options.output,
@@ -114,23 +121,23 @@ def _build(options: argparse.Namespace) -> None:
             keep_text=options.keep_text,
             workers=options.workers,
             overwrite=options.overwrite,
-            announce=lambda line: stages.note(f"note: {line}"),
+            announce=stages.note,
             progress=stages,
         )
     console.emit(_summary(corpus))
 
 
 def _vocabulary(options: argparse.Namespace) -> None:
+    from kbert.pretraining.placing import check_new, scratch_for
+
     folder = Path(options.output)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SettingsError(f"{folder}: is there already; name a new folder")
-    with Stages() as stages:
+    check_new(folder)
+    with Stages(say=console.say) as stages, scratch_for(folder, announce=stages.note) as scratch:
         tokenizer = _learn(options, options.size, stages)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tokenizer.save(folder)
-    except OSError as error:
-        raise SettingsError(f"{folder}: cannot be written: {error.strerror}") from None
+        result = scratch / "result"
+        result.mkdir()
+        tokenizer.save(result)
+        result.rename(folder)
     console.emit(f"{folder}: a vocabulary of {len(tokenizer):,} pieces")
 
 
@@ -146,11 +153,14 @@ def _tokenizer(options: argparse.Namespace, stages: Stages) -> Tokenizer:
 
     if options.vocab is None:
         return _learn(options, options.vocab_size, stages)
-    if Path(options.vocab).is_file() and not options.vocab.endswith(".json"):
+    is_file = is_there(options.vocab) and Path(options.vocab).is_file()
+    if not is_file and options.vocab.endswith((".txt", ".json")):
+        raise SettingsError(f"--vocab {options.vocab}: no such file")
+    if is_file and not options.vocab.endswith(".json"):
         return Tokenizer.from_vocab(options.vocab, lowercase=not options.cased)
     if options.cased:
         raise SettingsError("--cased is for a vocab.txt or a learnt vocabulary; others know it")
-    if Path(options.vocab).is_file():
+    if is_file:
         return Tokenizer.from_json(options.vocab)
     return Tokenizer.from_pretrained(options.vocab)
 
@@ -163,7 +173,7 @@ def _learn(options: argparse.Namespace, size: int, stages: Stages) -> Tokenizer:
         size=size,
         lowercase=not options.cased,
         columns=_columns(options),
-        announce=lambda line: stages.note(f"note: {line}"),
+        announce=stages.note,
         progress=stages,
     )
 

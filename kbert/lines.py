@@ -65,7 +65,8 @@ def _lines(stream: Iterable[bytes], *, name: str) -> Iterator[tuple[str, str]]:
         try:
             text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
         except UnicodeDecodeError as error:
-            raise DataError(f"not UTF-8 at byte {error.start}", file=name, line=number) from None
+            message = f"not UTF-8 at byte {error.start}; save the texts as UTF-8"
+            raise DataError(message, file=name, line=number) from None
         if text:
             yield from ((f"{name}:{empty}", "") for empty in range(text_lines + 1, number))
             yield f"{name}:{number}", text

@@ -17,7 +17,7 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -126,13 +126,22 @@ class Tokenizer:
 
     @classmethod
     def train(
-        cls, texts: Iterable[str], *, vocab_size: int = 8000, lowercase: bool = True
+        cls,
+        texts: Iterable[str],
+        *,
+        vocab_size: int = 8000,
+        lowercase: bool = True,
+        announce: Callable[[str], None] | None = None,
     ) -> Tokenizer:
         """Learn a WordPiece vocabulary: every character seen, then the pieces that pay most.
 
-        The same texts give the same vocabulary in every process.
+        There are at most `vocab_size` pieces; `announce` is told if that leaves out characters.
+        The same texts give the same vocabulary in every process. Raises `SettingsError` for a size
+        that has no room for the special pieces and one character.
         """
-        vocabulary = learn_vocabulary(texts, size=vocab_size, lowercase=lowercase)
+        vocabulary = learn_vocabulary(
+            texts, size=vocab_size, lowercase=lowercase, announce=announce
+        )
         return cls._from_vocabulary(vocabulary, lowercase=lowercase)
 
     @classmethod

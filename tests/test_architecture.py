@@ -156,6 +156,17 @@ def test_imports_run_one_way() -> None:
             assert target != "tests", f"{file} imports the tests"
 
 
+def test_only_the_command_knows_the_command_layer() -> None:
+    users = {
+        file
+        for file in FILES
+        if any(each.module.startswith("graphs.commands") for each in imports_of(file))
+    }
+    assert "graphs/__main__.py" in users
+    outside = {file for file in users if not file.startswith("graphs/commands/")}
+    assert outside == {"graphs/__main__.py"}
+
+
 def test_no_module_needs_itself_to_be_imported() -> None:
     """The modules can be sorted so that each comes after all that it imports at its start."""
     modules = {name_of(file) for file in FILES}

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from graphs.commands import console
-from graphs.commands.reading import reading
+from graphs.progress import reading
 
 if TYPE_CHECKING:
     from graphs.mentions import MentionIndex

@@ -8,22 +8,20 @@ there waits, and takes what the first has built if that is the graph it wants.
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from glob import escape
 from pathlib import Path
 
-from graphs.compiled.compiler import Compiler, Plan, Progress
+from graphs.compiled.compiler import Compiler, Plan
 from graphs.compiled.folder import Folder, Version, is_compiled, read_manifest
 from graphs.compiled.intake import sha256, source_file
-from graphs.compiled.locking import locked
-from graphs.compiled.sealing import put
+from graphs.compiled.locking import building_alone
+from graphs.compiled.sealing import put, scratch_beside
 from graphs.errors import GraphError
 from graphs.languages import preference
 from graphs.normal import NormalForm
 from graphs.opening import is_there
+from graphs.progress import Progress
 from graphs.readers import OnError
 from graphs.store import TripleStore
 
@@ -72,12 +70,12 @@ def compile(
     announce = _silent if announce is None else announce
     _check_sources(plan)
     before = _check_target(target, overwrite=overwrite)
-    with _alone(target, announce=announce) as waited:
+    with building_alone(target, announce=announce) as waited:
         if (waited or _version(target) != before) and _is_built(plan, target):
             announce(f"{folder}: was built from the same sources meanwhile; taking that")
             return TripleStore.open(target)
         _check_target(target, overwrite=overwrite)
-        with _scratch(target) as scratch:
+        with _as_graph_error(target), scratch_beside(target) as scratch:
             Compiler(plan, scratch, announce=announce, progress=progress or _silent).run()
             put(scratch / "result", target)
     return TripleStore.open(target)
@@ -134,31 +132,6 @@ def _is_built(plan: Plan, target: Path) -> bool:
     return manifest["plan"] == plan.to_dict() and known == [
         (str(path), sha256(source_file(path))) for path in plan.sources
     ]
-
-
-@contextmanager
-def _alone(target: Path, *, announce: Callable[[str], None]) -> Iterator[bool]:
-    with _as_graph_error(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    lock = target.parent / f".{target.name}.lock"
-    waiting = f"{target}: another process is building it; waiting"
-    with locked(lock, waiting=lambda: announce(waiting)) as waited:
-        yield waited
-
-
-@contextmanager
-def _scratch(target: Path) -> Iterator[Path]:
-    """Make a folder beside `target`, which is gone afterwards, as those of killed builds are."""
-    prefix = f".{target.name}.partial-"
-    with _as_graph_error(target):
-        for left in target.parent.glob(f"{escape(prefix)}{'[0-9a-f]' * 8}"):
-            shutil.rmtree(left, ignore_errors=True)
-        scratch = target.parent / f"{prefix}{secrets.token_hex(4)}"
-        scratch.mkdir()
-        try:
-            yield scratch
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager

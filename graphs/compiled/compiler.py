@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +21,10 @@ from graphs.interning import DiskInterner, DiskNumbers, heap_shapes
 from graphs.languages import no_text_in
 from graphs.names import Graph
 from graphs.normal import NormalForm
+from graphs.progress import Progress
 from graphs.readers import OnError, is_rdf
 from graphs.relation_names import relation_names
 from graphs.strings import Heap, HeapStrings, MemoryStrings
-
-
-class Progress(NamedTuple):
-    """Say how far a stage of building has come: `done` of `total` (bytes or steps)."""
-
-    stage: str
-    done: int
-    total: int
 
 
 @dataclass(frozen=True, kw_only=True)

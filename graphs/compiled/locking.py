@@ -12,6 +12,24 @@ from graphs.errors import GraphError
 
 
 @contextmanager
+def building_alone(target: Path, *, announce: Callable[[str], None]) -> Iterator[bool]:
+    """Let no other process build the folder `target`; say whether one did so just before.
+
+    That we wait for it is announced. The folder above `target` is made. Raises `GraphError` where
+    nothing can be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{target}: cannot be written: {error.strerror}; nothing was changed"
+        raise GraphError(message) from None
+    waiting = f"{target}: another process is building it; waiting"
+    lock = target.parent / f".{target.name}.lock"
+    with locked(lock, waiting=lambda: announce(waiting)) as waited:
+        yield waited
+
+
+@contextmanager
 def locked(path: Path, *, waiting: Callable[[], None]) -> Iterator[bool]:
     """Hold the lock file `path`, which is gone afterwards; say whether somebody held it before.
 

@@ -7,8 +7,11 @@ new graph in an old folder by replacing its manifest, which names the data.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -60,20 +63,37 @@ class FolderWriter:
         Afterwards `scratch` has the layout of a compiled graph.
         """
         for name, entry in self._files.items():
-            _sync(self.path(name))
+            sync(self.path(name))
             entry |= {"bytes": self.path(name).stat().st_size, "xxh3": checksum(self.path(name))}
         manifest = {"format": FORMAT, "version": VERSION, **about, "files": self._files}
         data = manifests.encode(manifest)
         seal = seal_of(data)
         (self.scratch / MANIFEST).write_bytes(data)
-        _sync(self.scratch / MANIFEST)
-        _sync(self._data)
+        sync(self.scratch / MANIFEST)
+        sync(self._data)
         self._data.rename(data_folder(self.scratch, seal))
-        _sync(self.scratch)
+        sync(self.scratch)
         return seal
 
     def _note(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self._files[name] = {"dtype": dtype.str, "shape": list(shape)}
+
+
+@contextmanager
+def scratch_beside(target: Path) -> Iterator[Path]:
+    """Make a hidden folder beside `target`; it goes afterwards, and those of killed builds before.
+
+    One process at a time may do so for a target (see `graphs.compiled.locking`). Raises `OSError`.
+    """
+    prefix = f".{target.name}.partial-"
+    for left in target.parent.glob(f"{escape(prefix)}{'[0-9a-f]' * 8}"):
+        shutil.rmtree(left, ignore_errors=True)
+    scratch = target.parent / f"{prefix}{secrets.token_hex(4)}"
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def put(result: Path, target: Path) -> None:
@@ -84,7 +104,7 @@ def put(result: Path, target: Path) -> None:
     if not target.exists():
         result.rename(target)
         with suppress(OSError):  # it stands there, if perhaps not yet for good
-            _sync(target.parent)
+            sync(target.parent)
         return
     (data,) = result.glob("data-*")
     old, place = set(target.glob("data-*")), target / data.name
@@ -94,15 +114,15 @@ def put(result: Path, target: Path) -> None:
                 file.replace(place / file.name)
         else:
             data.rename(place)
-        _sync(place)
-        _sync(target)
+        sync(place)
+        sync(target)
         (result / MANIFEST).replace(target / MANIFEST)
     except OSError:
         if place not in old:
             shutil.rmtree(place, ignore_errors=True)
         raise
     with suppress(OSError):
-        _sync(target)
+        sync(target)
     for folder in old - {place}:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -120,7 +140,8 @@ def _reserve(handle: int, size: int) -> None:
         size -= os.write(handle, zeros[:size])
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file or folder reach the disk. Raises `OSError`."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

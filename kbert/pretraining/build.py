@@ -16,9 +16,9 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from graphs.compiled.compiler import Progress
 from graphs.compiled.folder import checksum
 from graphs.compiled.sealing import put
+from graphs.progress import Progress
 from kbert.errors import DataError, SettingsError
 from kbert.pretraining.corpus import (
     DOCUMENT_END,
@@ -30,7 +30,7 @@ from kbert.pretraining.corpus import (
     teller,
 )
 from kbert.pretraining.parallel import ordered_map
-from kbert.pretraining.placing import check_target, scratch_beside
+from kbert.pretraining.placing import check_target, scratch_for
 from kbert.pretraining.sentences import split_sentences
 from kbert.pretraining.shards import Corpus, Counts
 from kbert.pretraining.writing import CorpusWriter, Encoded, dtype_for
@@ -112,7 +112,7 @@ def build_corpus(
     check_target(target, overwrite=overwrite)
     sources = find_sources(places, announce=announce)
     encoder = Encoder(tokenizer=tokenizer, lines=lines, keep_text=keep_text)
-    with scratch_beside(target, announce=announce) as scratch:
+    with scratch_for(target, announce=announce) as scratch:
         check_target(target, overwrite=overwrite)  # another process may have built it meanwhile
         told = teller(sources, progress or _silent, stage="tokenise")
         stream = read_lines(sources, columns=columns, progress=told)

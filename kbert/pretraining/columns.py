@@ -48,19 +48,22 @@ def parquet_texts(
     import pyarrow
     import pyarrow.parquet
 
-    size, told, number = path.stat().st_size, 0, 0
+    told, number = 0, 0
     try:
+        size = path.stat().st_size
         with pyarrow.parquet.ParquetFile(path) as file:
             names, rows = file.schema_arrow.names, file.metadata.num_rows
             if column not in names:
                 raise _absent(column, known=names, file=str(path))
             for batch in file.iter_batches(batch_size=_ROWS, columns=[column]):
-                for value in batch.column(0).to_pylist():
+                for cell in batch.column(0):
                     number += 1
-                    yield number, _text(value, column=column, file=str(path), number=number)
+                    yield number, _text(cell.as_py(), column=column, file=str(path), number=number)
                 if progress is not None:
                     progress(size * number // rows - told)
                     told = size * number // rows
+    except UnicodeDecodeError:
+        raise DataError("the text is not UTF-8; write it as such", file=path, line=number) from None
     except (pyarrow.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"cannot be read as Parquet: {reason}", file=path) from None
@@ -101,14 +104,16 @@ def hub_texts(source: str, *, config: str | None, split: str, column: str) -> It
 
 def _absent(column: str, *, known: Sequence[str], file: str, line: int | None = None) -> DataError:
     near = suggestion(column, known)
-    message = f"no column {column!r}, but {', '.join(map(repr, known)) or 'none'}{near}"
+    names = ", ".join(map(repr, known)) or "none"
+    message = f"no column {column!r}, but {names}{near}; name it with --text-column"
     return DataError(message, file=file, line=line)
 
 
 def _text(value: object, *, column: str, file: str, number: int) -> str:
     if not isinstance(value, str):
         kind = "null" if value is None else type(value).__name__
-        raise DataError(f"column {column!r} holds {kind}, not a text", file=file, line=number)
+        message = f"column {column!r} holds {kind}, not a text; leave such rows out"
+        raise DataError(message, file=file, line=number)
     try:
         value.encode()
     except UnicodeEncodeError:

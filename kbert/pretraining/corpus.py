@@ -7,18 +7,21 @@ strict UTF-8. Of all this no more than a line (of JSON lines and Parquet: a row)
 
 from __future__ import annotations
 
-from collections import Counter
+import os
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from graphs.compiled.compiler import Progress
+from graphs.compiled.folder import MANIFEST
 from graphs.errors import GraphError
 from graphs.opening import bare_name, open_bytes
+from graphs.progress import Progress
 from kbert.errors import DataError
 from kbert.hub import is_hub_id
 from kbert.pretraining.columns import hub_texts, json_texts, parquet_texts
+from kbert.pretraining.manifests import is_corpus
 
 DOCUMENT_END: Final = ""
 FORMATS: Final = (".txt", ".jsonl", ".parquet")
@@ -50,6 +53,9 @@ def find_sources(
 ) -> tuple[Source, ...]:
     """Return the files of `places`, which are files, folders (read whole, in order), or hub ids.
 
+    What a folder holds besides is announced: links to folders, corpora and what is hidden are not
+    looked into.
+
     Raises `DataError` for what is none of these, and for a folder without a file of texts.
     """
     if isinstance(places, str | Path):
@@ -67,9 +73,12 @@ def find_sources(
             raise DataError(f"no file of texts; it must be {_NAMES}", file=path)
         else:
             found.append(Source(str(place), path))
-    repeated = [source.name for source, count in Counter(found).items() if count > 1]
-    if repeated:
-        raise DataError("is given twice; give it once", file=repeated[0])
+    seen: set[str | Path] = set()
+    for source in found:
+        same = source.name if source.path is None else source.path.resolve()
+        if same in seen:
+            raise DataError("is given twice; give it once", file=source.name)
+        seen.add(same)
     return tuple(found)
 
 
@@ -149,8 +158,14 @@ def _decoded(raw: bytes, *, path: Path, number: int) -> str:
     if number == 1:
         raw = raw.removeprefix(_BOM)
     if len(raw) > _LONGEST_LINE:
-        message = f"a line of more than {_LONGEST_LINE >> 20} MiB; put each paragraph on its line"
+        remedy = "put each paragraph on its line"
+        if _format(path) == ".jsonl":
+            remedy = "make several rows of it"
+        message = f"a line of more than {_LONGEST_LINE >> 20} MiB; {remedy}"
         raise DataError(message, file=path, line=number)
+    if number == 1 and raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        message = "is UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8"
+        raise DataError(message, file=path)
     if b"\0" in raw:
         message = "holds a NUL; is this a text file in UTF-8?"
         raise DataError(message, file=path, line=number)
@@ -180,18 +195,44 @@ def _existing(place: str | Path) -> Path | None:
 
 
 def _files_of(folder: Path, *, announce: Callable[[str], None]) -> list[Source]:
+    if is_corpus(folder / MANIFEST):
+        raise DataError("is a corpus already; give the texts that it was made of", file=folder)
     try:
-        paths = [path for path in folder.rglob("*") if path.is_file()]
+        paths = {path: _is_used(path) for path in _walk(folder)}
     except OSError as error:
-        raise DataError(error.strerror or str(error), file=folder) from None
-    paths.sort(key=lambda path: path.relative_to(folder).as_posix())
-    texts = [path for path in paths if _format(path) and not path.name.startswith(".")]
+        raise DataError(f"cannot be read: {error.strerror}", file=error.filename) from None
+    texts = [path for path, used in paths.items() if used]
+    texts.sort(key=lambda path: path.relative_to(folder).as_posix())
     if not texts:
         raise DataError(f"holds no file of texts; such a file is {_NAMES}", file=folder)
-    if len(texts) < len(paths):
-        other = min({*paths} - {*texts})
-        announce(f"{folder}: {len(paths) - len(texts)} other files, not used, such as {other.name}")
+    if others := [path for path, used in paths.items() if not used]:
+        announce(
+            f"{folder}: {len(others)} other files or folders, not used, such as {min(others).name}"
+        )
     return [Source(str(path), path) for path in texts]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield what is in a folder: its files, also those of folders in it, and folders kept out.
+
+    Kept out are links, which may lead around in circles, what is hidden, and corpora, whose
+    vocabulary is no text. Raises `OSError` for a folder that cannot be read.
+    """
+    for place, inner, files in os.walk(folder, onerror=_raise):
+        for name in list(inner):
+            path = Path(place, name)
+            if path.is_symlink() or name.startswith(".") or is_corpus(path / MANIFEST):
+                inner.remove(name)
+                yield path
+        yield from (Path(place, name) for name in files)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _is_used(path: Path) -> bool:
+    return path.is_file() and _format(path) is not None and not path.name.startswith(".")
 
 
 def _format(path: Path) -> str | None:

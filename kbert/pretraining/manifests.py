@@ -105,6 +105,11 @@ def _is_vocabulary(value: object) -> bool:
     )
 
 
+def _is_counts(value: Any) -> bool:
+    """Say whether all is counted, and nothing is empty that a corpus needs."""
+    return _has(value, COUNTS, _is_count) and all(value[name] for name in COUNTS[:3])
+
+
 def _is_id(number: object, size: int) -> bool:
     return type(number) is int and 0 <= number < size
 
@@ -129,7 +134,7 @@ def _is_sources(value: object) -> bool:
 
 _PARTS: Final[Mapping[str, Callable[[object], bool]]] = {
     "vocabulary": _is_vocabulary,
-    "counts": lambda value: _has(value, COUNTS, _is_count),
+    "counts": _is_counts,
     "keeps_text": lambda value: isinstance(value, bool),
     "sources": _is_sources,
     "files": _is_files,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Generator, Iterable
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, Final, TypeVar
 
@@ -41,7 +42,8 @@ def ordered_map(
         for _ in range(workers):
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs, function), daemon=True)
-            process.start()
+            with _uninterrupted():
+                process.start()
             theirs.close()
             connections.append(ours)
             processes.append(process)
@@ -54,6 +56,17 @@ def ordered_map(
             process.terminate()
         for process in processes:
             process.join()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold an interrupt back; a process that is started here never gets one, even as it starts."""
+    resource_tracker.ensure_running()  # or else it is started here, and lets interrupts through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _exchange(connections: list[Connection], items: Iterable[Item]) -> Generator[Any, None, None]:
@@ -81,8 +94,7 @@ def _result(connection: Connection) -> Any:
 
 
 def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
-    """Answer items until nobody sends any more; the parent alone is interrupted by the keyboard."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Answer items until nobody sends any more."""
     with suppress(EOFError, ConnectionError):
         while True:
             item = connection.recv()

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from graphs.compiled.folder import (
     MANIFEST,
+    Version,
     checksum_of,
     data_folder,
     open_map,
@@ -114,15 +115,12 @@ class Corpus:
     def _open_as(cls, path: Path, *, verify: bool, seal: str | None = None) -> Corpus:
         """Open the corpus that is there, whatever its `seal`, or that one alone."""
         while True:
-            try:
-                version = read_manifest(path)
-            except GraphError:
-                raise DataError(f"is no corpus: it has no {MANIFEST}", file=path) from None
+            version = _version(path)
             try:
                 return cls._open(path, version.data, verify=verify, seal=seal)
             except DataError:
                 # Built anew meanwhile: this manifest's data is gone, and another one's is there.
-                if read_manifest(path) == version:
+                if _version(path) == version:
                     raise
 
     @classmethod
@@ -187,6 +185,13 @@ def pieces_of(tokenizer: Tokenizer) -> list[str]:
         return list(map(tokenizer.piece, range(len(tokenizer))))
     except ValueError as error:
         raise DataError(f"the vocabulary has a gap: {error}") from None
+
+
+def _version(path: Path) -> Version:
+    try:
+        return read_manifest(path)
+    except GraphError:
+        raise DataError(f"is no corpus: it has no {MANIFEST}", file=path) from None
 
 
 def _map(file: Path, about: dict[str, Any], *, verify: bool) -> NDArray[Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from graphs.compiled.compiler import Progress
+from graphs.progress import Progress
 from kbert.errors import DataError
 from kbert.pretraining.corpus import Columns, find_sources, named, read_lines, teller
 from kbert.tokenizer import Tokenizer
+from kbert.vocabulary import check_size
 
 
 def train_vocabulary(
@@ -24,8 +25,10 @@ def train_vocabulary(
     """Learn a WordPiece vocabulary on a sample of at most `characters`, spread evenly.
 
     The sample is every nth line of the whole corpus, with the smallest power of two as n that fits.
-    Raises `DataError` for what cannot be read, and for texts without a line.
+    Raises `DataError` for what cannot be read, and for texts without a line, and `SettingsError`
+    for a size without room for the special pieces and one character.
     """
+    check_size(size)
     announce = announce or _silent
     sources = find_sources(places, announce=announce)
     told = teller(sources, progress or _silent, stage="read")
@@ -35,7 +38,7 @@ def train_vocabulary(
         raise DataError(f"{named(sources)}: holds no text")
     if stride > 1:
         announce(f"the vocabulary is learnt from one line in {stride}")
-    return Tokenizer.train(texts, vocab_size=size, lowercase=lowercase)
+    return Tokenizer.train(texts, vocab_size=size, lowercase=lowercase, announce=announce)
 
 
 def sample(lines: Iterable[str], *, characters: int) -> tuple[list[str], int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Self
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.compiled.folder import MANIFEST, checksum, data_folder, seal_of
+from graphs.compiled.sealing import sync
 from kbert.pretraining import manifests
 from kbert.pretraining.shards import Counts, fingerprint, pieces_of
 from kbert.tokenizer import Tokenizer
@@ -120,12 +120,13 @@ class CorpusWriter:
         data = manifests.encode(about)
         (self._scratch / MANIFEST).write_bytes(data)
         for path in (self._scratch / MANIFEST, self._data):
-            _sync(path)
+            sync(path)
         self._data.rename(data_folder(self._scratch, seal_of(data)))
+        sync(self._scratch)
         return self._scratch
 
     def _entry(self, path: Path) -> dict[str, Any]:
-        _sync(path)
+        sync(path)
         size = path.stat().st_size
         dtype = self._dtypes.get(path.name, np.dtype("|u1"))
         shape = [size // dtype.itemsize]
@@ -133,11 +134,3 @@ class CorpusWriter:
 
     def _write(self, name: str, array: NDArray[Any]) -> None:
         self._files[name].write(array.astype(self._dtypes[name], copy=False).tobytes())
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

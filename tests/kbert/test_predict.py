@@ -175,7 +175,7 @@ def test_an_error_far_down_comes_after_the_answers_before_it(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"ok\ncaf\xe9\n", "{file}:2: not UTF-8 at byte 3"),
+        (b"ok\ncaf\xe9\n", "{file}:2: not UTF-8 at byte 3; save the texts as UTF-8"),
         (None, "{file}: cannot be read: No such file or directory"),
     ],
 )

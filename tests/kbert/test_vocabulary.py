@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer as Library
 from tokenizers import models, normalizers, pre_tokenizers
 
-from kbert.errors import CheckpointError
+from kbert.errors import CheckpointError, SettingsError
 from kbert.tokenizer import SPECIALS, Tokenizer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -235,3 +237,44 @@ def test_training_keeps_case_when_asked() -> None:
     tokenizer = Tokenizer.train(["Ab Ab"], vocab_size=20, lowercase=False)
     assert [tokenizer.piece(i) for i in tokenizer.encode("Ab").ids] == ["Ab"]
     assert tokenizer.encode("ab").ids == [tokenizer.unknown_id]
+
+
+@given(
+    st.lists(st.text(alphabet="abcdeé北京上海 ,.\u0301", max_size=12), max_size=8),
+    st.integers(6, 40),
+)
+def test_a_vocabulary_is_never_larger_than_asked(texts: list[str], size: int) -> None:
+    notes: list[str] = []
+    tokenizer = Tokenizer.train(texts, vocab_size=size, announce=notes.append)
+    assert len(tokenizer) <= size
+    unknown = [text for text in texts if tokenizer.unknown_id in tokenizer.encode(text).ids]
+    assert bool(unknown) == bool(notes)
+    large = Tokenizer.train(texts, vocab_size=10**30)  # the library would reserve room for all
+    assert not any(large.unknown_id in large.encode(text).ids for text in texts)
+    if len(large) <= size:
+        assert [large.piece(n) for n in range(len(large))] == [
+            tokenizer.piece(n) for n in range(len(tokenizer))
+        ]
+
+
+def test_the_rarest_characters_are_left_out_and_this_is_said() -> None:
+    notes: list[str] = []
+    texts = ["北京", "北京市", "北 ab", "ab"]  # 北 3, a 2, b 2 (and ##b), 京 2, 市 1
+    known = {6: "北", 7: "北", 8: "北", 9: "北ab", 10: "北京ab", 11: "北京市ab"}  # a with b alone
+    for size, expected in known.items():
+        tokenizer = Tokenizer.train(texts, vocab_size=size, announce=notes.append)
+        assert len(tokenizer) <= size
+        ids = [tokenizer.encode(character).ids for character in "北京市ab"]
+        found = [c for c, n in zip("北京市ab", ids, strict=True) if n != [tokenizer.unknown_id]]
+        assert "".join(found) == expected
+    assert notes[0] == (
+        "4 of 5 characters are too rare for a vocabulary of 6 pieces, and words with them become"
+        " [UNK]"
+    )
+    assert len(notes) == 5  # not for the last size
+
+
+@pytest.mark.parametrize("size", [-1, 0, 5])
+def test_a_vocabulary_without_room_is_refused(size: int) -> None:
+    with pytest.raises(SettingsError, match=rf"of {size} pieces has no room .* give at least 6"):
+        Tokenizer.train(["a"], vocab_size=size)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,6 @@ from typing import Any
 import pytest
 
 from graphs import TripleStore, read_triples
-from graphs.commands import build
-from graphs.compiled.compiler import Progress
 
 LABEL = "http://www.w3.org/2000/01/rdf-schema#label"
 Run = Callable[..., Any]
@@ -239,36 +235,6 @@ def test_build_takes_names_and_several_files(run: Run, plain: Path, tmp_path: Pa
     found = run("facts", tmp_path / "out", "Cosmos", "--json").json["entities"]
     assert [each["names"] for each in found] == [["Universe", "Cosmos"]]
     assert "cosmos" in run("link", tmp_path / "out", "the cosmos", "--case-fold", "--nfkc").out
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    steps = [Progress("reading", n, 100) for n in (10, 60, 100)] + [Progress("sorting", 1, 0)]
-    for stream in (io.StringIO(), Terminal()):
-        monkeypatch.setattr(sys, "stderr", stream)
-        with build.Stages() as stages:
-            for step in steps:
-                stages(step)
-            stages.note("note: hello")
-        said = stream.getvalue()
-        assert "note: hello\n" in said
-        assert ("%|" in said) == stream.isatty()
-        lines = [line for line in said.replace("\r", "\n").splitlines() if line.endswith(" s")]
-        assert [line.split(":")[0] for line in lines] == ["reading", "sorting"]
-
-
-def test_a_stage_that_failed_is_not_called_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    with pytest.raises(KeyboardInterrupt), build.Stages() as stages:
-        stages(Progress("reading", 1, 2))
-        raise KeyboardInterrupt
-    assert sys.stderr.getvalue() == ""
 
 
 def test_export_does_not_replace_a_file_unless_told(run: Run, plain: Path, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import graphs
 from graphs import GraphError, MentionIndex, ParseError, TripleStore
-from graphs.compiled.compiler import Progress
 from graphs.compiled.folder import MANIFEST
+from graphs.progress import Progress
 from graphs.syntax.ntriples import format_triple
 from tests.graphs.brute_graph import NAMING, NODES, PLAIN, RELATIONS, BruteGraph, check
 

@@ -163,20 +163,20 @@ def test_one_that_was_built_between_looking_and_locking_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, target = save(tmp_path / "new.tsv", NEW), tmp_path / "c"
-    locked = graphs.compiled.building.locked
+    locked = graphs.compiled.locking.locked
 
     def late(*arguments: Any, **named: Any) -> Any:
-        monkeypatch.setattr("graphs.compiled.building.locked", locked)
+        monkeypatch.setattr("graphs.compiled.locking.locked", locked)
         graphs.compile([source], target)
         return locked(*arguments, **named)
 
     said: list[str] = []
-    monkeypatch.setattr("graphs.compiled.building.locked", late)
+    monkeypatch.setattr("graphs.compiled.locking.locked", late)
     assert len(graphs.compile([source], target, announce=said.append)) == 2
     assert len(said) == 1 and "was built from the same sources meanwhile" in said[0]
     other = save(tmp_path / "old.tsv", OLD)
     (tmp_path / "d").mkdir()
-    monkeypatch.setattr("graphs.compiled.building.locked", late)
+    monkeypatch.setattr("graphs.compiled.locking.locked", late)
     with pytest.raises(GraphError, match="is there already"):
         graphs.compile([other], tmp_path / "c")  # that is another graph
 

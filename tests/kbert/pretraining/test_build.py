@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphs.compiled.compiler import Progress
-from kbert.corpus import main
+from graphs.progress import Progress
 from kbert.errors import CheckpointError, DataError, RunError, SettingsError
 from kbert.pretraining import build
 from kbert.pretraining.build import build_corpus, runs
@@ -280,35 +279,6 @@ def test_a_vocabulary_without_mask(file: Path, tmp_path: Path) -> None:
         Tokenizer.from_vocab(vocab)
     with pytest.raises(SettingsError, match="workers must be at least 1"):
         build_corpus([file], tmp_path / "o", tokenizer=Tokenizer.train(["a"]), workers=0)
-
-
-def test_commands(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    vocabulary, corpus = tmp_path / "vocabulary", str(tmp_path / "corpus")
-    assert main(["vocabulary", str(file), "--size", "50", "-o", str(vocabulary)]) == 0
-    vocab = str(vocabulary / "vocab.txt")
-    assert main(["build", str(file), "--vocab", vocab, "-o", corpus, "--workers", "1"]) == 0
-    built = capsys.readouterr().out
-    assert "8 sentences, 4 documents" in built
-    assert main(["info", corpus]) == 0
-    assert capsys.readouterr().out == built[built.index(corpus) :]
-    Corpus.open(corpus, tokenizer=Tokenizer.from_pretrained(vocabulary))
-    for arguments, message in (
-        (["build", str(file), "--vocab", vocab, "-o", corpus], "replace it with --overwrite"),
-        (["vocabulary", str(file), "--size", "50", "-o", str(vocabulary)], "is there already"),
-        (["info", str(tmp_path)], "is no corpus"),
-        (["build", str(tmp_path / "no"), "--vocab", vocab, "-o", "x"], "no such file or folder"),
-    ):
-        assert main(arguments) == 2
-        error = capsys.readouterr().err
-        assert message in error and error.startswith("error: ") and error.count("\n") == 1
-
-
-def test_build_learns_its_vocabulary(file: Path, tmp_path: Path) -> None:
-    target = str(tmp_path / "corpus")
-    arguments = ["build", str(file), "-o", target, "--workers", "1", "--vocab-size", "50"]
-    assert main([*arguments, "--cased"]) == 0
-    corpus = Corpus.open(target, tokenizer=train_vocabulary([file], size=50, lowercase=False))
-    assert corpus.counts.unknown == 0
 
 
 @pytest.mark.data

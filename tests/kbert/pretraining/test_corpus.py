@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -15,6 +18,7 @@ import zstandard
 
 from kbert.errors import DataError
 from kbert.pretraining.corpus import Columns, find_sources, read_lines
+from kbert.pretraining.shards import Corpus
 
 TEXT = "\ufeff第一句。\r\n 第二句 \n\n\u3000\n另一篇\n"
 LINES = ["第一句。", "第二句", "", "", "另一篇", ""]
@@ -71,7 +75,8 @@ def test_bytes_told_are_those_of_the_files(tmp_path: Path, text_file: Path) -> N
 
 
 def test_a_folder_is_read_whole_in_order(tmp_path: Path) -> None:
-    for name in ("b/1.txt", "a.txt", "b.jsonl", "z/y/0.txt.gz", "README.md", ".hidden.txt"):
+    kept_out = ("README.md", ".hidden.txt", ".git/x.txt", ".git/y.txt")
+    for name in ("b/1.txt", "a.txt", "b.jsonl", "z/y/0.txt.gz", *kept_out):
         content = json.dumps({"text": name}) if name.endswith("l") else name
         data = content.encode()
         written(tmp_path / name, gzip.compress(data) if name.endswith("gz") else data)
@@ -79,7 +84,49 @@ def test_a_folder_is_read_whole_in_order(tmp_path: Path) -> None:
     sources = find_sources([tmp_path], announce=notes.append)
     lines = list(read_lines(sources, columns=Columns()))
     assert lines[::2] == ["a.txt", "b.jsonl", "b/1.txt", "z/y/0.txt.gz"] and not any(lines[1::2])
-    assert notes == [f"{tmp_path}: 2 other files, not used, such as .hidden.txt"]
+    assert notes == [f"{tmp_path}: 3 other files or folders, not used, such as .git"]
+
+
+def test_links_and_corpora_in_a_folder_are_kept_out(tmp_path: Path, small_corpus: Corpus) -> None:
+    folder = tmp_path / "in"
+    file = written(folder / "sub/a.txt", b"a")
+    shutil.copytree(small_corpus.path, folder / "sub/corpus")  # its vocabulary is no text
+    (folder / "around").symlink_to(folder)
+    (folder / "broken.txt").symlink_to(tmp_path / "absent.txt")
+    (folder / "linked.txt").symlink_to(written(tmp_path / "b.txt", b"b"))
+    notes: list[str] = []
+    found = find_sources([folder], announce=notes.append)
+    assert [source.path for source in found] == [folder / "linked.txt", file]
+    assert notes == [f"{folder}: 3 other files or folders, not used, such as around"]
+    with pytest.raises(DataError, match="is a corpus already; give the texts that it was made of"):
+        find_sources([small_corpus.path], announce=notes.append)
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "a.txt", b"a"), written(tmp_path / "closed" / "b.txt", b"b")
+    scan = os.scandir
+
+    def closed(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(DataError, match="closed: cannot be read: Permission denied"):
+        find_sources([tmp_path], announce=print)
+
+
+def test_a_file_under_two_names_is_given_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path / "a.txt", b"a")
+    (tmp_path / "b.txt").symlink_to(file)
+    monkeypatch.chdir(tmp_path)
+    for other in ("a.txt", "./a.txt", tmp_path / "b.txt", tmp_path):
+        with pytest.raises(DataError, match="is given twice; give it once"):
+            find_sources([file, other], announce=print)
 
 
 def test_a_data_set_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,11 +152,18 @@ def test_a_data_set_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ("a.txt", b"ok\n\xff\xfea\n", r"a\.txt:2: byte 0xff at 1 is not UTF-8; save the file"),
         ("a.txt", "ok".encode("utf-16-le"), r"a\.txt:1: holds a NUL"),
+        ("a.txt", "ok".encode("utf-16"), r"a\.txt: is UTF-16, not UTF-8; convert it: iconv"),
+        ("a.txt", "\ufeff好".encode("utf-16-be"), r"a\.txt: is UTF-16, not UTF-8; convert it"),
+        ("a.jsonl", b"x" * (16 << 20) + b"y", r"a\.jsonl:1: .* 16 MiB; make several rows of it"),
         ("a.txt", b"x" * (16 << 20) + b"y", r"a\.txt:1: a line of more than 16 MiB"),
         ("a.txt.gz", gzip.compress(b"hello\n" * 99)[:-9], r"a\.txt\.gz.*damaged gzip"),
         ("a.txt.gz", gzip.compress("好".encode("gbk")), r"unpack it and convert it: iconv"),
         ("a.jsonl", b'{"text": 1}', r"a\.jsonl:1: column 'text' holds int, not a text"),
-        ("a.jsonl", b'{"text": "a"}\n{"text": null}', r"a\.jsonl:2: column 'text' holds null"),
+        (
+            "a.jsonl",
+            b'{"text": "a"}\n{"text": null}',
+            r"a\.jsonl:2: column 'text' holds null, not a text; leave such rows out$",
+        ),
         ("a.jsonl", b'{"txt": "a"}', r"a\.jsonl:1: no column 'text', but 'txt'; did you mean"),
         ("a.jsonl", b"\n[1]", r"a\.jsonl:2: each line must be an object, not list"),
         ("a.jsonl", b"{", r"a\.jsonl:1: bad JSON"),
@@ -123,6 +177,16 @@ def test_a_bad_file_is_one_line(tmp_path: Path, name: str, content: bytes, messa
     with pytest.raises(DataError, match=message) as caught:
         read(written(tmp_path / name, content))
     assert "\n" not in str(caught.value)
+
+
+def test_parquet_that_is_not_utf8_is_one_line(tmp_path: Path) -> None:
+    offsets = np.array([0, 2, 5], dtype=np.int32).tobytes()
+    texts = pyarrow.StringArray.from_buffers(
+        2, pyarrow.py_buffer(offsets), pyarrow.py_buffer(b"okab\xff")
+    )
+    pyarrow.parquet.write_table(pyarrow.table({"text": texts}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet:2: the text is not UTF-8; write it as such$"):
+        read(tmp_path / "a.parquet")
 
 
 def test_bad_places(tmp_path: Path) -> None:

@@ -134,6 +134,7 @@ def resealed(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
         (lambda m: m.update(version=2), "version 2, but this program reads 1"),
         (lambda m: m.pop("counts"), "'counts' is wrong or missing"),
         (lambda m: m["counts"].update(tokens=-1), "'counts' is wrong or missing"),
+        (lambda m: m["counts"].update(tokens=0), "'counts' is wrong or missing"),
         (lambda m: m["counts"].update(tokens=8), "has no proper token_ids"),
         (lambda m: m["vocabulary"]["special"].update(mask=99), "'vocabulary' is wrong"),
         (lambda m: m["files"].update({"../x": m["files"]["text"]}), "'files' is wrong"),
