@@ -121,7 +121,7 @@ class Corruption:
         """
         if groups.shape[1] > LONGEST:
             raise SettingsError(f"{groups.shape[1]} tokens a sequence; {LONGEST} is the most")
-        key, other = (self._keys(indices, epoch, purpose=p) for p in (_CHOICE, _REPLACEMENT))
+        key, other = (self.keys(indices, epoch, purpose=p) for p in (_CHOICE, _REPLACEMENT))
         starts = self._choose(groups, key)
         rows, positions = np.nonzero(starts >= 0)
         firsts = starts[rows, positions]
@@ -140,10 +140,8 @@ class Corruption:
             corrupted, rows.astype(np.int32), positions.astype(np.int32), labels, spans
         )
 
-    def _keys(
-        self, indices: NDArray[np.integer], epoch: int, *, purpose: int
-    ) -> NDArray[np.uint64]:
-        """Return the streams of examples, those of an earlier epoch where masks are static."""
+    def keys(self, indices: NDArray[np.integer], epoch: int, *, purpose: int) -> NDArray[np.uint64]:
+        """Return the streams (B,) of examples, those of an earlier epoch where masks are static."""
         drawn = epoch if self.dupe_factor is None else epoch % self.dupe_factor
         return streams.keys(seed=self.seed, epoch=drawn, indices=indices, purpose=purpose)
 

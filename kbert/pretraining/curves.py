@@ -15,6 +15,7 @@ _PLAIN: Final = ("step", "phase", "set", "rate", "loss", "tokens", "tokens_per_s
 COLUMNS: Final = (
     *_PLAIN,
     *(f"{name}_{what}" for name in OBJECTIVES for what in ("loss", "accuracy", "targets")),
+    "causal_perplexity",
 )
 
 

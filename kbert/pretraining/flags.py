@@ -40,6 +40,9 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "masked_weight": "weight of the masked tokens' loss",
         "relation_weight": "weight of the sentence relation's loss",
         "boundary_weight": "weight of SpanBERT's span-boundary loss (0: no such head)",
+        "causal_share": "share of the sequences that are read left to right and predict each next"
+        " token, where the others are masked (0: BERT, 1: GPT)",
+        "causal_weight": "weight of the next tokens' loss",
     },
     "encoder": {
         "init": "model to go on with: a folder, a hub id, or none (from scratch)",

@@ -27,7 +27,8 @@ _BF16_PEAKS: Final = {  # dense bfloat16, without sparsity, in FLOP/s; the maker
 def training_flops(config: EncoderConfig, *, tokens: int, squares: int, decoded: int) -> float:
     """Return the FLOPs of training on sequences of `tokens` in all, of which `decoded` are named.
 
-    `squares` is the sum of the squares of the sequences' lengths.
+    `squares` counts the pairs of tokens of which one sees the other: the sum of the squares of the
+    sequences' lengths, or about half of it where they are read left to right.
     """
     width, vocabulary = config.width, config.vocab_size
     linear = config.layers * (4 * width * width + 2 * width * config.feed_forward)

@@ -23,7 +23,7 @@ from kbert.errors import SettingsError
 from kbert.pretraining.targets import IGNORED, OBJECTIVES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kbert.batch import Batch
     from kbert.nn.pretraining_heads import LanguageModel
@@ -63,6 +63,21 @@ class Score(NamedTuple):
     """Share of the targets whose label is the likeliest one."""
     targets: int
     """Number of targets."""
+
+    @property
+    def perplexity(self) -> float:
+        """The exponential of the loss; at most e^700, which is a number yet."""
+        return math.exp(min(self.loss, 700.0))
+
+
+def described(scores: Mapping[str, Score]) -> dict[str, dict[str, float]]:
+    """List each objective's figures by their names, those of next tokens with their perplexity."""
+    found: dict[str, dict[str, float]] = {}
+    for name, score in scores.items():
+        found[name] = score._asdict()
+        if name == "causal":
+            found[name]["perplexity"] = score.perplexity
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,7 @@ def make_rows(settings: PretrainSettings, corpus: Corpus, *, number: int) -> Row
         whole_words=settings.unit == "word",
         relation=settings.relation != "none",
         boundary=settings.boundary_weight > 0,
+        causal_share=settings.causal_share,
     )
 
 
@@ -188,6 +189,7 @@ def make_weights(settings: PretrainSettings) -> Weights:
     return Weights(
         masked=settings.masked_weight,
         boundary=settings.boundary_weight,
+        causal=settings.causal_weight,
         relation=settings.relation_weight,
     )
 

@@ -1,14 +1,19 @@
 """Pairs become tensors: `[CLS] A [SEP] B [SEP]`, corrupted, one or several in a row.
 
 Each sequence is corrupted by its number in the epoch, before it is put into a row, so what is
-asked of it does not depend on its neighbours. Shapes: N sequences, R rows, L row length.
+asked of it does not depend on its neighbours.
+
+Left to right no token sees a later one, and a masked token is told from both sides, so one pass
+cannot ask a sequence for both. Objectives are mixed by shares of the sequences instead (UniLM, Dong
+et al. 2019): ranks belong to tokens, so causal and masked sequences may stand in one row. Shapes:
+N sequences, R rows, L row length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -16,22 +21,27 @@ from numpy.typing import NDArray
 
 from kbert.batch import Batch
 from kbert.nn.visibility import Visibility
+from kbert.pretraining import streams
 from kbert.pretraining.corruption import Corruption, MaskedBatch
 from kbert.pretraining.packing import Layout, layout
 from kbert.pretraining.pairs import Pairs
+from kbert.pretraining.relations import NO_RELATION
 from kbert.pretraining.shards import Corpus
-from kbert.pretraining.targets import IGNORED, OBJECTIVES, Labelled, SpanTargets, Targets
-from kbert.pretraining.units import unit_groups
+from kbert.pretraining.targets import IGNORED, OBJECTIVES, Labelled, SpanTargets, Targets, causal
+from kbert.pretraining.units import SPECIAL, unit_groups
 
 Ints = NDArray[np.int32]
+
+_ORDER: Final = 0xCA05A1  # keeps the draws of this file apart
 
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
     """Some rows and what is to be predicted of them.
 
-    `tokens` counts those that are not padding, `squares` is the sum of the squared lengths of the
-    sequences, and `slots` counts the padding too.
+    `tokens` counts those that are not padding, `squares` the pairs of which one sees the other:
+    the squared length of a sequence, half of it and half its length if it is causal. `slots`
+    counts the padding too.
     """
 
     inputs: Batch
@@ -75,7 +85,9 @@ class RowMaker:
     """Makes micro-batches of a corpus; picklable, as the corpus pickles as its path.
 
     `whole_words` makes words the units of corruption. `relation` and `boundary` say whether these
-    objectives are pursued.
+    objectives are pursued. `causal_share` of the sequences are read left to right: they are not
+    corrupted, predict each next token, and are not asked for their relation, since `[CLS]` sees
+    itself alone. Which ones is drawn as masks are, from seed, epoch and number.
     """
 
     corpus: Corpus
@@ -83,6 +95,7 @@ class RowMaker:
     whole_words: bool
     relation: bool
     boundary: bool
+    causal_share: float = 0.0
 
     def __call__(
         self, pairs: Pairs, rows: Sequence[Sequence[int]], *, epoch: int, length: int
@@ -91,20 +104,35 @@ class RowMaker:
         numbers = np.array([number for row in rows for number in row], dtype=np.int64)
         sizes = pairs.lengths[numbers]
         made = self._sequences(pairs, numbers, sizes)
-        masked = self.corruption(made.token_ids, made.groups, indices=numbers, epoch=epoch)
+        ordered = self._ordered(numbers, epoch=epoch)
+        groups = np.where(ordered[:, None], np.int32(SPECIAL), made.groups)
+        masked = self.corruption(made.token_ids, groups, indices=numbers, epoch=epoch)
         places = _local(rows)
         plan = layout(places, sizes, max_length=length)
         inside = plan.example >= 0
         which, where = np.maximum(plan.example, 0), np.where(inside, plan.positions, 0)
         ids = np.where(inside, masked.token_ids[which, where], self.corpus.special.pad)
         segments = np.where(inside, made.segments[which, where], 0)
+        batch = _batch(ids, segments, plan, lengths=np.count_nonzero(inside, axis=1))
+        labels = np.where(ordered, NO_RELATION, pairs.label[numbers])
+        targets = self._targets(masked, labels, _Places.of(places, sizes), length=length)
+        if self.causal_share:
+            batch, following = causal(batch, chosen=torch.from_numpy(inside & ordered[which]))
+            targets = replace(targets, causal=following)
         return MicroBatch(
-            _batch(ids, segments, plan, lengths=np.count_nonzero(inside, axis=1)),
-            self._targets(masked, pairs.label[numbers], _Places.of(places, sizes), length=length),
+            batch,
+            targets,
             tokens=int(sizes.sum()),
-            squares=int((sizes**2).sum()),
+            squares=int(np.where(ordered, sizes * (sizes + 1) // 2, sizes**2).sum()),
             slots=ids.size,
         )
+
+    def _ordered(self, numbers: NDArray[np.int64], *, epoch: int) -> NDArray[np.bool_]:
+        """Say which sequences (N,) are read left to right."""
+        key = self.corruption.keys(numbers, epoch, purpose=_ORDER)
+        drawn = streams.uniforms(streams.words(key, np.zeros(1, dtype=np.int64)))
+        chosen: NDArray[np.bool_] = drawn < self.causal_share
+        return chosen
 
     def _sequences(
         self, pairs: Pairs, numbers: NDArray[np.int64], sizes: NDArray[np.int64]

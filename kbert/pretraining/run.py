@@ -28,6 +28,7 @@ from kbert.nn.checkpoint import load_language_model, save
 from kbert.plans import dropout_seed
 from kbert.pretraining.curves import check_tensorboard
 from kbert.pretraining.held_out import Part, split
+from kbert.pretraining.objectives import described
 from kbert.pretraining.parts import make_network, open_corpus
 from kbert.pretraining.relations import RELATIONS
 from kbert.pretraining.samples import samples
@@ -67,7 +68,7 @@ class PretrainReport:
                 {
                     "step": measure.step,
                     "loss": measure.loss,
-                    **{name: score._asdict() for name, score in measure.scores.items()},
+                    **described(measure.scores),
                 }
                 for measure in self.measures
             ],
@@ -98,7 +99,7 @@ class PretrainReport:
             f" {settings.total_steps:,} ({phases}).",
             f"Corpus: {corpus['tokens']:,} tokens in {corpus['documents']:,} documents, of which"
             f" {corpus['held_out']:,} were held out. Sentence relation: {settings.relation}."
-            f" Masked: {settings.mask_rate:.0%} of the tokens, by {settings.unit}.",
+            f" {_asked(settings)}",
             "",
             "```",
             self.table(),
@@ -231,6 +232,17 @@ def _samples(training: Training, folder: Path, corpus: Corpus) -> list[str]:
         tokenizer=corpus.tokenizer(),
         most=training.settings.samples,
     )
+
+
+def _asked(settings: PretrainSettings) -> str:
+    """Say what was to be predicted, for the model card."""
+    masked = f"Masked: {settings.mask_rate:.0%} of the tokens, by {settings.unit}."
+    if settings.causal_share == 0:
+        return masked
+    load = "`BertLMHeadModel.from_pretrained(FOLDER, is_decoder=True)` of transformers reads so"
+    if settings.causal_share == 1:
+        return f"Read left to right, each next token predicted: {load}. `[MASK]` was never seen."
+    return f"{masked} Read left to right instead: {settings.causal_share:.0%} of sequences; {load}."
 
 
 def _labels(settings: PretrainSettings) -> tuple[str, ...] | None:

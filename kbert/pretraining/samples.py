@@ -1,16 +1,19 @@
-"""What a model makes of masked tokens, written for people."""
+"""What a model makes of masked tokens, or of next ones, written for people."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 
 if TYPE_CHECKING:
     from kbert.nn.pretraining_heads import LanguageModel
     from kbert.pretraining.rows import MicroBatch
+    from kbert.pretraining.targets import Labelled
     from kbert.tokenizer import Tokenizer
+
+_AHEAD: Final = {"masked": 0, "causal": 1}  # how far from its place the token is that is named
 
 
 @torch.no_grad()
@@ -19,7 +22,8 @@ def samples(
 ) -> list[str]:
     """Return at most `most` sequences as texts, whose predicted tokens stand in brackets.
 
-    `[cat]` was named rightly; of `[cat: dog]` the text has cat, and the model says dog.
+    `[cat]` was named rightly; of `[cat: dog]` the text has cat, and the model says dog. Of a
+    sequence that is read left to right each token is named, from those before it.
     """
     found: list[str] = []
     device = network.table.device
@@ -27,21 +31,21 @@ def samples(
     for part in batches:
         if len(found) >= most:
             break
-        inputs, wanted = part.inputs.to(device), part.targets.to(device).masked
-        assert wanted is not None
+        inputs, targets = part.inputs.to(device), part.targets.to(device)
         hidden = network.encoder(
             inputs.token_ids,
             positions=inputs.positions,
             segments=inputs.segments,
             visibility=inputs.visibility,
         ).hidden.flatten(0, 1)
-        guesses = network.name_tokens(hidden.index_select(0, wanted.places)).argmax(dim=-1)
-        told = {
-            place: (label, guess)
-            for place, label, guess in zip(
-                wanted.places.tolist(), wanted.labels.tolist(), guesses.tolist(), strict=True
-            )
-        }
+        told: dict[int, tuple[int, int]] = {}
+        for name, ahead in _AHEAD.items():
+            wanted: Labelled | None = getattr(targets, name)
+            if wanted is None:
+                continue
+            guesses = network.name_tokens(hidden.index_select(0, wanted.places)).argmax(dim=-1)
+            pairs = zip(wanted.labels.tolist(), guesses.tolist(), strict=True)
+            told |= dict(zip((wanted.places + ahead).tolist(), pairs, strict=True))
         found += _texts(part, told, tokenizer=tokenizer)
     return found[:most]
 

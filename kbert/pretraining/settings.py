@@ -56,6 +56,8 @@ class PretrainSettings:
     masked_weight: float = 1.0
     relation_weight: float = 1.0
     boundary_weight: float = 0.0
+    causal_share: float = 0.0
+    causal_weight: float = 1.0
 
     init: str = "none"
     layers: int = 2
@@ -136,6 +138,19 @@ class PretrainSettings:
             self._refuse(("compile",), "does not go with --strategy fsdp")
         if self.spans == "one" and self.unit == "piece":
             self._refuse(("replace_per",), "is for words or spans; here each piece is alone")
+        self._refuse_for_causal_share()
+
+    def _refuse_for_causal_share(self) -> None:
+        """Refuse what has no effect where no sequence, or every one, is read left to right."""
+        if self.causal_share == 0:
+            self._refuse(("causal_weight",), "is for --causal-share; here nothing is causal")
+        if self.causal_share == 1:
+            self._refuse(_OF_MASKS, "is for masked sequences; --causal-share 1 leaves none")
+            if self.relation != "none":
+                raise SettingsError(
+                    "--causal-share 1 needs --relation none: there [CLS], which would tell the"
+                    " relation, sees itself alone"
+                )
 
     def _refuse(self, names: tuple[str, ...], why: str) -> None:
         for name in changed(self, names):
@@ -171,6 +186,10 @@ class PretrainSettings:
         return write_recipe(self.to_mapping())
 
 
+_OF_MASKS: Final = (
+    *("unit", "spans", "mask_rate", "max_predictions", "mask_share", "random_share"),
+    *("replace_per", "dupe_factor", "google_quirks", "masked_weight", "boundary_weight"),
+)
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "vocab_size": (16, 1_000_000),
     "held_out": (0.0, 0.5),
@@ -183,6 +202,8 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "masked_weight": (0.0, 1e6),
     "relation_weight": (0.0, 1e6),
     "boundary_weight": (0.0, 1e6),
+    "causal_share": (0.0, 1.0),
+    "causal_weight": (0.0, 1e6),
     "layers": (1, 1000),
     "width": (1, 100_000),
     "heads": (1, 1000),

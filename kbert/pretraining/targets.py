@@ -152,11 +152,15 @@ def count(targets: Sequence[Targets]) -> Tensor:
     return torch.stack([each.counts() for each in targets]).sum(0)
 
 
-def causal(batch: Batch) -> tuple[Batch, Labelled]:
+def causal(batch: Batch, *, chosen: Tensor | None = None) -> tuple[Batch, Labelled]:
     """Return the batch under causal visibility, and the next token of every place that has one.
 
-    Ranks are columns: each token sees itself and what comes before it in its document. The last
-    token of a document predicts nothing.
+    Ranks are columns: each token sees itself and what comes before it in its document. As in GPT
+    a sequence begins with a mark, `[CLS]`, which predicts the first token, and its end, the last
+    `[SEP]`, is predicted; nothing predicts `[CLS]`, and the last token predicts nothing.
+
+    `chosen` (B, L) bool says which tokens, whole documents of them, this is done to; the others
+    keep their ranks and get no target. None chooses all.
 
     Raises:
         ValueError: the batch has branches, of which none is next to another.
@@ -169,8 +173,13 @@ def causal(batch: Batch) -> tuple[Batch, Labelled]:
     has_next = torch.zeros_like(seen.trunk)
     has_next[:, :-1] = seen.document[:, :-1] == seen.document[:, 1:]
     has_next &= columns + 1 < batch.lengths[:, None]
+    query, key = ranks, ranks
+    if chosen is not None:
+        has_next &= chosen
+        query = torch.where(chosen, ranks, seen.query_rank)
+        key = torch.where(chosen, ranks, seen.key_rank)
     places = has_next.flatten().nonzero().squeeze(1)
-    ordered = replace(seen, query_rank=ranks, key_rank=ranks)
+    ordered = replace(seen, query_rank=query, key_rank=key)
     labels = batch.token_ids.flatten()[places + 1]
     return replace(batch, visibility=ordered), Labelled(places, labels)
 

@@ -17,7 +17,7 @@ from pytorch_lightning.callbacks import Callback
 from kbert import console
 from kbert.errors import KbertError
 from kbert.pretraining.flops import training_flops
-from kbert.pretraining.objectives import Losses, Score
+from kbert.pretraining.objectives import Losses, Score, described
 
 if TYPE_CHECKING:
     from kbert.pretraining.module import Pretraining
@@ -55,9 +55,8 @@ class Work:
             self.tokens += part.tokens
             self.squares += part.squares
             self.slots += part.slots
-            self.decoded += 0 if part.targets.masked is None else len(part.targets.masked.labels)
-            if part.targets.boundary is not None:
-                self.decoded += len(part.targets.boundary.labels)
+            asked = (part.targets.masked, part.targets.boundary, part.targets.causal)
+            self.decoded += sum(len(each.labels) for each in asked if each is not None)
 
     @property
     def seconds(self) -> float:
@@ -174,15 +173,16 @@ def _total(module: Pretraining, own: Losses | None) -> Losses:
 def _row(module: Pretraining, losses: Losses, *, phase: int, kind: str) -> dict[str, Any]:
     loss = float(losses.weighted(module.weights, counts=losses.counts))
     row: dict[str, Any] = {"step": module.steps_done, "phase": phase, "set": kind, "loss": loss}
-    for name, score in losses.scores().items():
-        row |= {f"{name}_{what}": value for what, value in score._asdict().items()}
+    for name, figures in described(losses.scores()).items():
+        row |= {f"{name}_{what}": value for what, value in figures.items()}
     return row
 
 
 def _figures(losses: Losses, module: Pretraining) -> str:
     parts = [f"loss {float(losses.weighted(module.weights, counts=losses.counts)):.4f}"]
     for name, score in losses.scores().items():
-        parts.append(f"{name} {score.loss:.4f} ({score.accuracy:.1%})")
+        more = f", perplexity {score.perplexity:.4g}" if name == "causal" else ""
+        parts.append(f"{name} {score.loss:.4f} ({score.accuracy:.1%}{more})")
     return "  ".join(parts)
 
 

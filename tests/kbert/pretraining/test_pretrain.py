@@ -153,7 +153,11 @@ def test_runs_repeat_bit_for_bit_whatever_the_workers(settings: Settings, tmp_pa
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"relation": "none", "boundary_weight": 1.0, "unit": "word", "spans": "geometric"}],
+    [
+        {},
+        {"relation": "none", "boundary_weight": 1.0, "unit": "word", "spans": "geometric"},
+        {"causal_share": 0.5},
+    ],
 )
 def test_accumulation_equals_the_big_batch(
     settings: Settings, tmp_path: Path, changes: dict[str, Any]
@@ -301,6 +305,11 @@ def test_decay_spares_biases_and_norms(settings: Settings) -> None:
         ({"relation": "none", "relation_weight": 2.0}, "--relation-weight is for pairs"),
         ({"replace_per": "span"}, "--replace-per is for words or spans"),
         ({"mask_share": 0.95}, "add up to more than 1"),
+        ({"causal_weight": 2.0}, "--causal-weight is for --causal-share"),
+        ({"causal_share": 1.5}, "--causal-share must be between"),
+        ({"causal_share": 1}, "--causal-share 1 needs --relation none"),
+        ({"causal_share": 1, "mask_rate": 0.3}, "--mask-rate is for masked sequences"),
+        ({"causal_share": 1, "boundary_weight": 1.0}, "--boundary-weight is for masked"),
         ({"strategy": "fsdp"}, "--strategy is for several --devices"),
         ({"strategy": "fsdp", "devices": 2, "compile": True}, "--compile does not go with"),
         ({"width": 15}, "--width must be a multiple"),
