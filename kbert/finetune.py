@@ -140,35 +140,17 @@ def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
     """Train, restore the best weights, test them, and write what belongs beside them."""
     record, network, settings = prepared.record, prepared.network, prepared.record.settings
     train, dev, test = (prepared.encoded[name] for name in ("train", "dev", "test"))
-    task = task_of(settings, record.labels)
-    loop = Loop(
-        settings,
-        task=task,
-        pad_id=prepared.tokenizer.pad_id,
-        folder=folder,
-        save=lambda: save(network, folder, labels=record.labels),
-    )
-    torch.manual_seed(dropout_seed(settings.seed, rank=loop.rank))
+    loop = _loop(prepared, folder=folder)
+    torch.manual_seed(dropout_seed(settings.seed, rank=loop.processes.share.rank))
     rate = _learning_rate(settings)
-    parameters = sum(p.numel() for p in network.parameters())
     padding, steps = loop.padding_share(train), loop.steps(train)
     console.say(
-        f"training: {parameters:,} parameters, {steps} steps,"
-        f" {padding:.1%} of the token slots are padding, peak rate {rate:g}, {loop.device}"
+        f"training: {_parameters(network):,} parameters, {steps} steps, {padding:.1%} of the token"
+        f" slots are padding, peak rate {rate:g}, {loop.processes.device}"
     )
-    special = describe(
-        freeze_layers=settings.freeze_layers,
-        unfreeze_epochs=settings.unfreeze_epochs,
-        layer_decay=settings.layer_decay,
-        epochs=settings.epochs,
-        layers=network.encoder.config.layers,
-    )
-    if special:
-        console.say(f"training: {special}")
-    if not dev:
-        console.say("training: no dev set, so the weights of the last epoch are kept")
+    _say_what_is_special(settings, layers=network.encoder.config.layers, has_dev=bool(dev))
     module = loop.fit(network, train, dev, learning_rate=rate, total_steps=steps)
-    loop.barrier()
+    loop.processes.barrier()
     load_weights(network, folder)
     scores = loop.evaluate(module, test) if test else {}
     report = RunReport(
@@ -176,22 +158,51 @@ def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
         splits=prepared.splits,
         epochs=loop.epochs,
         best_epoch=loop.best + 1,
-        main=task.main,
+        main=loop.task.main,
         majority=prepared.majority,
         overlap=prepared.overlap,
         padding_share=padding,
         test_padding_share=loop.evaluation_padding_share(test) if test else 0.0,
-        parameters=parameters,
+        parameters=_parameters(network),
         learning_rate=rate,
         test=scores,
         seconds=time.perf_counter() - start,
     )
-    if loop.first:
+    if loop.processes.first:
         prepared.tokenizer.save(folder)
         record.write(folder)
         write_report(folder, metrics=report.to_mapping(), card=report.card())
-    loop.barrier()
+    loop.processes.barrier()
     return report
+
+
+def _loop(prepared: _Prepared, *, folder: Path) -> Loop:
+    record, network = prepared.record, prepared.network
+    return Loop(
+        record.settings,
+        task=task_of(record.settings, record.labels),
+        pad_id=prepared.tokenizer.pad_id,
+        folder=folder,
+        save=lambda: save(network, folder, labels=record.labels),
+    )
+
+
+def _parameters(network: torch.nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def _say_what_is_special(settings: TrainSettings, *, layers: int, has_dev: bool) -> None:
+    special = describe(
+        freeze_layers=settings.freeze_layers,
+        unfreeze_epochs=settings.unfreeze_epochs,
+        layer_decay=settings.layer_decay,
+        epochs=settings.epochs,
+        layers=layers,
+    )
+    if special:
+        console.say(f"training: {special}")
+    if not has_dev:
+        console.say("training: no dev set, so the weights of the last epoch are kept")
 
 
 def _learning_rate(settings: TrainSettings) -> float:

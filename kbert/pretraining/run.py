@@ -23,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 
 from kbert import console
 from kbert.devices import check_devices
+from kbert.errors import Diverged
 from kbert.nn import LanguageModel
 from kbert.nn.checkpoint import load_language_model, save
 from kbert.plans import dropout_seed
@@ -34,7 +35,7 @@ from kbert.pretraining.samples import samples
 from kbert.pretraining.settings import PretrainSettings
 from kbert.pretraining.shards import Corpus
 from kbert.pretraining.training import Training
-from kbert.pretraining.watch import Diverged, Measure
+from kbert.pretraining.watch import Measure
 from kbert.report import hardware, versions
 from kbert.run import FORMAT, check_output, new_run, unfinished, write_json, write_report
 
@@ -153,12 +154,12 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
         folder=folder,
         save=lambda whole: save(whole, folder, labels=_labels(settings)),
     )
-    torch.manual_seed(dropout_seed(settings.seed, rank=training.rank))
+    torch.manual_seed(dropout_seed(settings.seed, rank=training.processes.share.rank))
     parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
     console.say(
         f"training: {parameters:,} parameters, {settings.total_steps:,} steps of"
         f" {settings.accumulate * settings.devices * settings.batch_tokens:,} tokens,"
-        f" {training.device}"
+        f" {training.processes.device}"
     )
     _prepare(network, settings)
     diverged = ""
@@ -169,8 +170,8 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
             raise
         diverged = str(error)
     else:
-        training.barrier()
-    shown = _samples(training, folder, corpus) if training.first else []
+        training.processes.barrier()
+    shown = _samples(training, folder, corpus) if training.processes.first else []
     report = PretrainReport(
         settings=settings,
         corpus=_describe(corpus, held_out),
@@ -183,12 +184,12 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
         seconds=time.perf_counter() - start,
         diverged=diverged,
     )
-    if training.first:
+    if training.processes.first:
         corpus.tokenizer().save(folder)
         _write(report, folder)
         shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
     if not diverged:
-        training.barrier()
+        training.processes.barrier()
     return report
 
 

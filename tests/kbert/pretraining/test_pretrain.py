@@ -18,7 +18,7 @@ import transformers
 from safetensors.torch import load_file
 
 import kbert
-from kbert.errors import DataError, RunError, SettingsError
+from kbert.errors import DataError, Diverged, RunError, SettingsError
 from kbert.nn.checkpoint import load_language_model
 from kbert.pretrain import main
 from kbert.pretraining.module import Pretraining
@@ -26,7 +26,6 @@ from kbert.pretraining.parts import make_weights
 from kbert.pretraining.run import pretrain
 from kbert.pretraining.settings import PretrainSettings, settings_from
 from kbert.pretraining.shards import Corpus
-from kbert.pretraining.watch import Diverged
 
 Settings = Callable[..., PretrainSettings]
 REPOSITORY = Path(__file__).resolve().parents[3]
