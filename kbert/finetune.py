@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 
 from kbert import console
@@ -66,7 +65,7 @@ def finetune(settings: TrainSettings) -> RunReport:
     """
     start = time.perf_counter()
     check_devices(settings)
-    output = Path(settings.output or default_output(settings))
+    output = Path(default_output(settings) if settings.output is None else settings.output)
     if console.speaks():
         check_output(output, overwrite=settings.overwrite)
         for folder in unfinished(output):
@@ -98,7 +97,7 @@ def _prepare(settings: TrainSettings) -> _Prepared:
     )
     encoded = _encode(splits, task, inject=make_injector(settings, store, tokenizer))
     reports = [
-        _split_report(name, examples, tokenizer=tokenizer) for name, examples in encoded.items()
+        SplitReport.of(name, examples, tokenizer=tokenizer) for name, examples in encoded.items()
     ]
     for report in reports:
         console.say(report.summary(settings.max_length))
@@ -169,9 +168,7 @@ def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
         seconds=time.perf_counter() - start,
     )
     if loop.processes.first:
-        prepared.tokenizer.save(folder)
-        record.write(folder)
-        write_report(folder, metrics=report.to_mapping(), card=report.card())
+        _write(report, folder, tokenizer=prepared.tokenizer)
     loop.processes.barrier()
     return report
 
@@ -185,6 +182,12 @@ def _loop(prepared: _Prepared, *, folder: Path) -> Loop:
         folder=folder,
         save=lambda: save(network, folder, labels=record.labels),
     )
+
+
+def _write(report: RunReport, folder: Path, *, tokenizer: Tokenizer) -> None:
+    tokenizer.save(folder)
+    report.record.write(folder)
+    write_report(folder, metrics=report.to_mapping(), card=report.card())
 
 
 def _parameters(network: torch.nn.Module) -> int:
@@ -230,27 +233,3 @@ def _majority(splits: Data) -> float | None:
         return None
     commonest = Counter(train).most_common(1)[0][0]
     return test.count(commonest) / len(test)
-
-
-def _split_report(name: str, encoded: Sequence[Encoded], *, tokenizer: Tokenizer) -> SplitReport:
-    return SplitReport(
-        name=name,
-        examples=len(encoded),
-        tokens=sum(example.array.shape[1] for example in encoded),
-        facts=sum(example.facts for example in encoded),
-        with_facts=sum(example.facts > 0 for example in encoded),
-        omitted_facts=sum(example.omitted for example in encoded),
-        cut_examples=sum(example.cut > 0 for example in encoded),
-        unknown_share=unknown_share(encoded, tokenizer),
-    )
-
-
-def unknown_share(encoded: Sequence[Encoded], tokenizer: Tokenizer) -> float:
-    """Say which share of the texts' own pieces the vocabulary does not know, 0 to 1."""
-    pieces = unknown = 0
-    for example in encoded:
-        ids = example.array[0][example.array[5] != 0]  # of the trunk
-        special = (ids == tokenizer.cls_id) | (ids == tokenizer.sep_id)
-        pieces += len(ids) - int(np.count_nonzero(special))
-        unknown += int(np.count_nonzero(ids == tokenizer.unknown_id))
-    return unknown / pieces if pieces else 0.0
