@@ -57,6 +57,7 @@ class PretrainReport:
     training_seconds: float
     seconds: float
     diverged: str = ""
+    interrupted: bool = False
 
     def to_mapping(self) -> dict[str, Any]:
         """List the figures for `metrics.json`."""
@@ -64,6 +65,7 @@ class PretrainReport:
             "parameters": self.parameters,
             "step": self.step,
             "diverged": self.diverged,
+            "interrupted": self.interrupted,
             "held_out": [
                 {
                     "step": measure.step,
@@ -107,8 +109,8 @@ class PretrainReport:
             "",
             "Fine-tune it with `python -m kbert.train --init FOLDER`.",
         ]
-        if self.diverged:
-            lines += ["", f"Its training ended early: {self.diverged}"]
+        if self.diverged or self.interrupted:
+            lines += ["", f"Its training ended early: {self.diverged or 'it was interrupted'}"]
         return "\n".join(lines) + "\n"
 
 
@@ -116,13 +118,14 @@ def pretrain(settings: PretrainSettings) -> PretrainReport:
     """Train and write the run folder.
 
     Raises `KbertError` for whatever the user can mend. Then nothing is left behind, but for a
-    training that diverged after weights were kept: these are written before `Diverged` is raised.
+    training that diverged, or was interrupted, after weights were kept: these are written before
+    `Diverged` or `KeyboardInterrupt` is raised.
     """
     start = time.perf_counter()
     check_devices(settings)
     if settings.tensorboard:
         check_tensorboard()
-    output = Path(settings.output or default_output(settings))
+    output = Path(default_output(settings) if settings.output is None else settings.output)
     if console.speaks():
         check_output(output, overwrite=settings.overwrite)
         for folder in unfinished(output):
@@ -132,6 +135,8 @@ def pretrain(settings: PretrainSettings) -> PretrainReport:
     console.say(f"wrote {output}, the weights of step {report.step}")
     if report.diverged:
         raise Diverged(f"{report.diverged}; the weights of step {report.step} are in {output}")
+    if report.interrupted:
+        raise KeyboardInterrupt
     return report
 
 
@@ -162,13 +167,13 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
         f" {training.processes.device}"
     )
     _prepare(network, settings)
-    diverged = ""
+    ended: BaseException | None = None
     try:
         training.fit(network)
-    except Diverged as error:
+    except (Diverged, KeyboardInterrupt) as error:
         if not training.saved_step:
             raise
-        diverged = str(error)
+        ended = error
     else:
         training.processes.barrier()
     shown = _samples(training, folder, corpus) if training.processes.first else []
@@ -182,13 +187,14 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
         tokens=training.tokens,
         training_seconds=training.seconds,
         seconds=time.perf_counter() - start,
-        diverged=diverged,
+        diverged=str(ended) if isinstance(ended, Diverged) else "",
+        interrupted=isinstance(ended, KeyboardInterrupt),
     )
     if training.processes.first:
         corpus.tokenizer().save(folder)
         _write(report, folder)
         shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
-    if not diverged:
+    if ended is None:
         training.processes.barrier()
     return report
 
