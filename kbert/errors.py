@@ -4,7 +4,8 @@
     ├── SettingsError         a setting has a value that cannot be used
     ├── DataError             a data file or one of its lines cannot be used
     ├── CheckpointError       a model folder is absent, broken or does not fit
-    └── RunError              a run folder cannot be used, or not in the way asked for
+    ├── RunError              a run folder cannot be used, or not in the way asked for
+    └── Diverged              a training came to numbers that are none
 
 Entry points catch `KbertError`, print its text and leave with status 2; anything else is a
 defect of this project and keeps its traceback. All of them can be pickled, since data workers
@@ -69,3 +70,7 @@ class CheckpointError(KbertError):
 
 class RunError(KbertError):
     """Refuse a run folder, or the use of it that was asked for."""
+
+
+class Diverged(KbertError):
+    """End a training that came to numbers that are none; every process finds this out at once."""

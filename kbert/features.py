@@ -111,23 +111,16 @@ def encode(
         TypeError: one text instead of a list.
         ValueError: an option that does not exist, or a layer.
     """
-    if isinstance(texts, str) or isinstance(pairs, str):
-        raise TypeError("encode takes a list of texts, not one text")
-    if pairs is not None and len(pairs) != len(texts):
-        raise DataError(f"{len(texts)} texts but {len(pairs)} second texts")
     if pooling not in ("cls", "mean", "none") or join not in ("concat", "mean"):
         raise ValueError(f"no such pooling or join: {pooling!r}, {join!r}")
+    keys = _keys(texts, pairs)
     reader = open_reader(source, kg=kg, allow_other_graph=allow_other_graph, device=device)
     if pairs is not None and reader.encoder.config.segment_types < 2:
         raise DataError("this encoder knows one segment only, a pair needs two")
     chosen = _numbers(layers, there=len(reader.encoder.layers))
-    keys = [(text, None if pairs is None else pairs[n]) for n, text in enumerate(texts)]
-    first: dict[_Key, int] = {}
-    for number, key in enumerate(keys, start=1):
-        first.setdefault(key, number)
     found: dict[_Key, Array] = {}
     with _without_dropout(reader.encoder):
-        for items in _read(first, inject=reader.inject):
+        for items in _read(keys, inject=reader.inject):
             trees = [tree for _, tree in items]
             for examples, states in _states(
                 trees, reader, layers=chosen, join=join, pooling=pooling, batch_tokens=batch_tokens
@@ -143,6 +136,17 @@ def encode(
 
 
 _Key: TypeAlias = tuple[str, str | None]
+
+
+def _keys(texts: Sequence[str], pairs: Sequence[str] | None) -> list[_Key]:
+    """Put each text with its second one, if there are any."""
+    if isinstance(texts, str) or isinstance(pairs, str):
+        raise TypeError("encode takes a list of texts, not one text")
+    if pairs is None:
+        return [(text, None) for text in texts]
+    if len(pairs) != len(texts):
+        raise DataError(f"{len(texts)} texts but {len(pairs)} second texts")
+    return list(zip(texts, pairs, strict=True))
 
 
 @contextmanager
@@ -170,11 +174,14 @@ def _numbers(layers: Layers, *, there: int) -> list[int]:
     return numbers
 
 
-def _read(first: dict[_Key, int], *, inject: Injector) -> Iterator[list[tuple[_Key, SentenceTree]]]:
-    """Yield trees in chunks, in an order that depends on the texts alone; then say what was cut.
+def _read(keys: Sequence[_Key], *, inject: Injector) -> Iterator[list[tuple[_Key, SentenceTree]]]:
+    """Yield the trees of different texts in chunks; then say what was cut.
 
-    `first` says where each text stood first, for errors.
+    Their order depends on the texts alone. An error names where a text stood first.
     """
+    first: dict[_Key, int] = {}
+    for number, key in enumerate(keys, start=1):
+        first.setdefault(key, number)
     order = sorted(first, key=lambda key: (len(key[0]) + len(key[1] or ""), key))
     cut = omitted = 0
     for start in range(0, len(order), _CHUNK):

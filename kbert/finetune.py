@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 
 from kbert import console
@@ -66,7 +65,7 @@ def finetune(settings: TrainSettings) -> RunReport:
     """
     start = time.perf_counter()
     check_devices(settings)
-    output = Path(settings.output or default_output(settings))
+    output = Path(default_output(settings) if settings.output is None else settings.output)
     if console.speaks():
         check_output(output, overwrite=settings.overwrite)
         for folder in unfinished(output):
@@ -98,7 +97,7 @@ def _prepare(settings: TrainSettings) -> _Prepared:
     )
     encoded = _encode(splits, task, inject=make_injector(settings, store, tokenizer))
     reports = [
-        _split_report(name, examples, tokenizer=tokenizer) for name, examples in encoded.items()
+        SplitReport.of(name, examples, tokenizer=tokenizer) for name, examples in encoded.items()
     ]
     for report in reports:
         console.say(report.summary(settings.max_length))
@@ -140,35 +139,17 @@ def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
     """Train, restore the best weights, test them, and write what belongs beside them."""
     record, network, settings = prepared.record, prepared.network, prepared.record.settings
     train, dev, test = (prepared.encoded[name] for name in ("train", "dev", "test"))
-    task = task_of(settings, record.labels)
-    loop = Loop(
-        settings,
-        task=task,
-        pad_id=prepared.tokenizer.pad_id,
-        folder=folder,
-        save=lambda: save(network, folder, labels=record.labels),
-    )
-    torch.manual_seed(dropout_seed(settings.seed, rank=loop.rank))
+    loop = _loop(prepared, folder=folder)
+    torch.manual_seed(dropout_seed(settings.seed, rank=loop.processes.share.rank))
     rate = _learning_rate(settings)
-    parameters = sum(p.numel() for p in network.parameters())
     padding, steps = loop.padding_share(train), loop.steps(train)
     console.say(
-        f"training: {parameters:,} parameters, {steps} steps,"
-        f" {padding:.1%} of the token slots are padding, peak rate {rate:g}, {loop.device}"
+        f"training: {_parameters(network):,} parameters, {steps} steps, {padding:.1%} of the token"
+        f" slots are padding, peak rate {rate:g}, {loop.processes.device}"
     )
-    special = describe(
-        freeze_layers=settings.freeze_layers,
-        unfreeze_epochs=settings.unfreeze_epochs,
-        layer_decay=settings.layer_decay,
-        epochs=settings.epochs,
-        layers=network.encoder.config.layers,
-    )
-    if special:
-        console.say(f"training: {special}")
-    if not dev:
-        console.say("training: no dev set, so the weights of the last epoch are kept")
+    _say_what_is_special(settings, layers=network.encoder.config.layers, has_dev=bool(dev))
     module = loop.fit(network, train, dev, learning_rate=rate, total_steps=steps)
-    loop.barrier()
+    loop.processes.barrier()
     load_weights(network, folder)
     scores = loop.evaluate(module, test) if test else {}
     report = RunReport(
@@ -176,22 +157,55 @@ def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
         splits=prepared.splits,
         epochs=loop.epochs,
         best_epoch=loop.best + 1,
-        main=task.main,
+        main=loop.task.main,
         majority=prepared.majority,
         overlap=prepared.overlap,
         padding_share=padding,
         test_padding_share=loop.evaluation_padding_share(test) if test else 0.0,
-        parameters=parameters,
+        parameters=_parameters(network),
         learning_rate=rate,
         test=scores,
         seconds=time.perf_counter() - start,
     )
-    if loop.first:
-        prepared.tokenizer.save(folder)
-        record.write(folder)
-        write_report(folder, metrics=report.to_mapping(), card=report.card())
-    loop.barrier()
+    if loop.processes.first:
+        _write(report, folder, tokenizer=prepared.tokenizer)
+    loop.processes.barrier()
     return report
+
+
+def _loop(prepared: _Prepared, *, folder: Path) -> Loop:
+    record, network = prepared.record, prepared.network
+    return Loop(
+        record.settings,
+        task=task_of(record.settings, record.labels),
+        pad_id=prepared.tokenizer.pad_id,
+        folder=folder,
+        save=lambda: save(network, folder, labels=record.labels),
+    )
+
+
+def _write(report: RunReport, folder: Path, *, tokenizer: Tokenizer) -> None:
+    tokenizer.save(folder)
+    report.record.write(folder)
+    write_report(folder, metrics=report.to_mapping(), card=report.card())
+
+
+def _parameters(network: torch.nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def _say_what_is_special(settings: TrainSettings, *, layers: int, has_dev: bool) -> None:
+    special = describe(
+        freeze_layers=settings.freeze_layers,
+        unfreeze_epochs=settings.unfreeze_epochs,
+        layer_decay=settings.layer_decay,
+        epochs=settings.epochs,
+        layers=layers,
+    )
+    if special:
+        console.say(f"training: {special}")
+    if not has_dev:
+        console.say("training: no dev set, so the weights of the last epoch are kept")
 
 
 def _learning_rate(settings: TrainSettings) -> float:
@@ -219,27 +233,3 @@ def _majority(splits: Data) -> float | None:
         return None
     commonest = Counter(train).most_common(1)[0][0]
     return test.count(commonest) / len(test)
-
-
-def _split_report(name: str, encoded: Sequence[Encoded], *, tokenizer: Tokenizer) -> SplitReport:
-    return SplitReport(
-        name=name,
-        examples=len(encoded),
-        tokens=sum(example.array.shape[1] for example in encoded),
-        facts=sum(example.facts for example in encoded),
-        with_facts=sum(example.facts > 0 for example in encoded),
-        omitted_facts=sum(example.omitted for example in encoded),
-        cut_examples=sum(example.cut > 0 for example in encoded),
-        unknown_share=unknown_share(encoded, tokenizer),
-    )
-
-
-def unknown_share(encoded: Sequence[Encoded], tokenizer: Tokenizer) -> float:
-    """Say which share of the texts' own pieces the vocabulary does not know, 0 to 1."""
-    pieces = unknown = 0
-    for example in encoded:
-        ids = example.array[0][example.array[5] != 0]  # of the trunk
-        special = (ids == tokenizer.cls_id) | (ids == tokenizer.sep_id)
-        pieces += len(ids) - int(np.count_nonzero(special))
-        unknown += int(np.count_nonzero(ids == tokenizer.unknown_id))
-    return unknown / pieces if pieces else 0.0

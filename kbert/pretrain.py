@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from kbert import console
+from kbert import console, recipe_command
 from kbert.pretraining.flags import add_flags
-from kbert.pretraining.settings import settings_from
+from kbert.pretraining.settings import PretrainSettings, settings_from
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,25 +21,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Pre-train a BERT encoder: masked tokens, and how two sentences relate.",
         allow_abbrev=False,
     )
-    parser.add_argument("--config", metavar="FILE", help="YAML recipe; flags override it")
-    parser.add_argument(
-        "--print-config", action="store_true", help="print the resulting settings as YAML and stop"
+    return recipe_command.run(
+        parser, arguments, add_flags=add_flags, read=settings_from, use=_pretrain
     )
-    add_flags(parser)
-    values: dict[str, Any] = vars(parser.parse_args(arguments))
-    config, show = values.pop("config"), values.pop("print_config")
-    return console.guard(lambda: _pretrain(config, show, values))
 
 
-def _pretrain(config: str | None, show: bool, overrides: dict[str, Any]) -> None:
-    settings = settings_from(config, overrides)
-    if show:
-        console.emit(settings.to_yaml().removesuffix("\n"))
-        return
+def _pretrain(settings: PretrainSettings) -> str:
     from kbert.pretraining.run import pretrain
 
-    report = pretrain(settings)
-    console.emit(report.table())
+    return pretrain(settings).table()
 
 
 if __name__ == "__main__":

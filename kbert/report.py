@@ -9,10 +9,16 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from kbert.run import RunRecord
 from kbert.trainer import Epoch
+
+if TYPE_CHECKING:
+    from kbert.tasks import Encoded
+    from kbert.tokenizer import Tokenizer
 
 _PIPELINES = {
     "classification": "text-classification",
@@ -39,6 +45,20 @@ class SplitReport:
     omitted_facts: int
     cut_examples: int
     unknown_share: float
+
+    @classmethod
+    def of(cls, name: str, encoded: Sequence[Encoded], *, tokenizer: Tokenizer) -> SplitReport:
+        """Count what is in a split."""
+        return cls(
+            name=name,
+            examples=len(encoded),
+            tokens=sum(example.array.shape[1] for example in encoded),
+            facts=sum(example.facts for example in encoded),
+            with_facts=sum(example.facts > 0 for example in encoded),
+            omitted_facts=sum(example.omitted for example in encoded),
+            cut_examples=sum(example.cut > 0 for example in encoded),
+            unknown_share=_unknown_share(encoded, tokenizer),
+        )
 
     def summary(self, max_length: int) -> str:
         """Say it in one line."""
@@ -197,3 +217,13 @@ def hardware() -> str:
     if torch.cuda.is_available():
         text += f", {torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
     return text
+
+
+def _unknown_share(encoded: Sequence[Encoded], tokenizer: Tokenizer) -> float:
+    pieces = unknown = 0
+    for example in encoded:
+        ids = example.array[0][example.array[5] != 0]  # of the trunk
+        special = (ids == tokenizer.cls_id) | (ids == tokenizer.sep_id)
+        pieces += len(ids) - int(np.count_nonzero(special))
+        unknown += int(np.count_nonzero(ids == tokenizer.unknown_id))
+    return unknown / pieces if pieces else 0.0

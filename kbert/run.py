@@ -15,8 +15,8 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -146,8 +146,9 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 def new_run(path: Path, *, first: bool, overwrite: bool = False) -> Iterator[Path]:
     """Yield a folder to write to; at the end it becomes `path`, after a failure it is gone.
 
-    Processes of a distributed run share the folder: the `first` makes and renames it, and those
-    that it starts meanwhile learn of it by an environment variable.
+    So are then the folders above it that were made for it. Processes of a distributed run share
+    the folder: the `first` makes and renames it, and those that it starts meanwhile learn of it by
+    an environment variable.
 
     Raises `RunError` as `check_output` does if `path` is there at the end and was not before.
     """
@@ -157,9 +158,10 @@ def new_run(path: Path, *, first: bool, overwrite: bool = False) -> Iterator[Pat
     target = path.resolve()  # so that "." has a name too
     mark = f"{os.getpid()}-{secrets.token_hex(4)}"
     partial = target.with_name(f"{target.name}.partial-{mark}")
-    with _as_run_error(path):
-        partial.mkdir(parents=True)
+    above = [folder for folder in target.parents if not folder.exists()]
     try:
+        with _as_run_error(path):
+            partial.mkdir(parents=True)
         with _shared(partial):
             yield partial
         check_output(path, overwrite=overwrite)
@@ -167,6 +169,7 @@ def new_run(path: Path, *, first: bool, overwrite: bool = False) -> Iterator[Pat
             _put_in_place(partial, target, old=target.with_name(f"{target.name}.old-{mark}"))
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        _remove_empty(above)
 
 
 def unfinished(path: Path) -> list[Path]:
@@ -199,6 +202,13 @@ def _shared_folder(path: Path) -> Path:
             " alone, with --devices, and it starts the others"
         )
     return Path(os.environ[_PARTIAL])
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove those of the folders, the innermost first, that are there and hold nothing."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _put_in_place(partial: Path, path: Path, *, old: Path) -> None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from kbert import console
+from kbert import console, recipe_command
 from kbert.flags import add_flags
-from kbert.settings import settings_from
+from kbert.settings import TrainSettings, settings_from
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,25 +21,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Fine-tune a BERT encoder that knows a knowledge graph (K-BERT).",
         allow_abbrev=False,
     )
-    parser.add_argument("--config", metavar="FILE", help="YAML recipe; flags override it")
-    parser.add_argument(
-        "--print-config", action="store_true", help="print the resulting settings as YAML and stop"
+    return recipe_command.run(
+        parser, arguments, add_flags=add_flags, read=settings_from, use=_train
     )
-    add_flags(parser)
-    values: dict[str, Any] = vars(parser.parse_args(arguments))
-    config, show = values.pop("config"), values.pop("print_config")
-    return console.guard(lambda: _train(config, show, values))
 
 
-def _train(config: str | None, show: bool, overrides: dict[str, Any]) -> None:
-    settings = settings_from(config, overrides)
-    if show:
-        console.emit(settings.to_yaml().removesuffix("\n"))
-        return
+def _train(settings: TrainSettings) -> str:
     from kbert.finetune import finetune
 
-    report = finetune(settings)
-    console.emit(report.table())
+    return finetune(settings).table()
 
 
 if __name__ == "__main__":

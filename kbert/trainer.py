@@ -7,7 +7,6 @@ beforehand and the same in every repetition. The rest of the framework runs with
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback
 
 from kbert import console, plans
 from kbert.dropout import thinned
-from kbert.errors import SettingsError
-from kbert.guest import as_guest, quiet
+from kbert.errors import Diverged
 from kbert.module import FineTuning
-from kbert.plans import Plan, Share, Steps
+from kbert.plans import Plan, Steps
+from kbert.processes import Processes
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
@@ -32,10 +31,6 @@ if TYPE_CHECKING:
     from kbert.tasks import Encoded, LabelledBatch, Task
 
 _READ_EVERY = 100  # steps after which losses are looked at; reading waits for the device
-
-
-class Diverged(SettingsError):
-    """The training came to numbers that are none; every process finds this out at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,12 @@ class Loop:
         self.save = save
         self.epochs: list[Epoch] = []
         self.best = -1
-        self._trainer = _lightning(settings, folder=folder)
+        self.processes = Processes(
+            settings,
+            epochs=settings.epochs,
+            strategy="ddp" if settings.devices > 1 else "auto",
+            folder=folder,
+        )
 
     def fit(
         self,
@@ -97,26 +97,17 @@ class Loop:
         )
         module.evaluate_on(dev)
         data = _Data(self, train, dev)
-        self._trainer.callbacks.append(_Watch(self, has_dev=bool(dev)))  # type: ignore[attr-defined]
-        try:
-            with as_guest(self._trainer):
-                self._trainer.fit(module, datamodule=data)
-        except Diverged:
-            if not self.first:  # with another status Lightning would kill the one that can tell
-                sys.exit(0)
-            raise
+        with self.processes.training() as trainer:
+            trainer.callbacks.append(_Watch(self, has_dev=bool(dev)))  # type: ignore[attr-defined]
+            trainer.fit(module, datamodule=data)
         return module
 
     def evaluate(self, module: FineTuning, encoded: Sequence[Encoded]) -> dict[str, float]:
         """Score the module on examples, over all processes."""
         module.evaluate_on(encoded)
-        with as_guest(self._trainer):
-            self._trainer.test(module, dataloaders=self.evaluation(encoded), verbose=False)
+        with self.processes.training() as trainer:
+            trainer.test(module, dataloaders=self.evaluation(encoded), verbose=False)
         return module.scores
-
-    def barrier(self) -> None:
-        """Wait for the other processes."""
-        self._trainer.strategy.barrier()
 
     def steps(self, encoded: Sequence[Encoded]) -> int:
         """Count the optimiser steps of the whole training."""
@@ -133,22 +124,6 @@ class Loop:
         sizes = plans.lengths(encoded)
         return plans.padding_share(sizes, self._evaluation_plan(sizes))
 
-    @property
-    def rank(self) -> int:
-        """This process's number."""
-        return int(self._trainer.global_rank)
-
-    @property
-    def device(self) -> str:
-        """Where the training runs, for people."""
-        name = type(self._trainer.accelerator).__name__.removesuffix("Accelerator")
-        return f"{self._trainer.world_size} x {name}"
-
-    @property
-    def first(self) -> bool:
-        """Whether this process is the one that writes."""
-        return bool(self._trainer.is_global_zero)
-
     def plan(self, sizes: Sequence[int], epoch: int) -> Plan:
         """Plan this process's batches of an epoch (from 0) over examples of these lengths."""
         return plans.training_plan(
@@ -156,7 +131,7 @@ class Loop:
             max_tokens=self.settings.batch_tokens,
             seed=self.settings.seed,
             epoch=epoch,
-            share=self._share,
+            share=self.processes.share,
         )
 
     def thinned(self, encoded: Sequence[Encoded], epoch: int) -> Sequence[Encoded]:
@@ -166,12 +141,8 @@ class Loop:
 
     def _evaluation_plan(self, sizes: Sequence[int]) -> Plan:
         return plans.evaluation_plan(
-            sizes, max_tokens=self.settings.batch_tokens, share=self._share
+            sizes, max_tokens=self.settings.batch_tokens, share=self.processes.share
         )
-
-    @property
-    def _share(self) -> Share:
-        return Share(self._trainer.global_rank, self._trainer.world_size)
 
     def training(self, encoded: Sequence[Encoded], plan: Plan) -> DataLoader[LabelledBatch]:
         """Load the batches of a plan in its order."""
@@ -237,7 +208,7 @@ class _Watch(Callback):
         # A tie goes to the earlier epoch, but zeros say nothing: then to the longer training.
         if not self._has_dev or before is None or epoch.scores[main] > before or before == 0:
             loop.best = len(loop.epochs) - 1
-            if loop.first:
+            if loop.processes.first:
                 loop.save()
         scores = "".join(f"  dev {k} {v:.4f}" for k, v in epoch.scores.items()).replace("_", " ")
         total = loop.settings.epochs
@@ -260,26 +231,4 @@ class _Watch(Callback):
         return Diverged(
             f"the training diverged in epoch {epoch}/{total}, step {step} ({what}); lower"
             " --learning-rate"
-        )
-
-
-def _lightning(settings: TrainSettings, *, folder: Path) -> lightning.Trainer:
-    use_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
-    interactive = console.speaks() and console.interactive()
-    with quiet():
-        return lightning.Trainer(
-            accelerator="gpu" if use_gpu else "cpu",
-            devices=settings.devices,
-            strategy="ddp" if settings.devices > 1 else "auto",
-            precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
-            max_epochs=settings.epochs,
-            reload_dataloaders_every_n_epochs=1,
-            use_distributed_sampler=False,
-            num_sanity_val_steps=0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=interactive,
-            callbacks=[TQDMProgressBar(leave=False)] if interactive else [],
-            default_root_dir=folder,
         )

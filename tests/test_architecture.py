@@ -44,6 +44,7 @@ DOORS = {
         "kbert/pretraining/module.py",
         "kbert/pretraining/training.py",
         "kbert/pretraining/watch.py",
+        "kbert/processes.py",
         "kbert/trainer.py",
     ),
     "rdflib": ("graphs/rdf.py",),

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from kbert.nn.config import EncoderConfig
 
 _BF16_PEAKS: Final = {  # dense bfloat16, without sparsity, in FLOP/s; the makers' data sheets
+    "H200 NVL": 835e12,
     "H200": 989e12,
+    "H100 NVL": 835e12,
     "H100 PCIe": 756e12,
     "H100": 989e12,
     "A100": 312e12,
     "L40S": 362e12,
-    "V100": 125e12,
     "4090": 165e12,
 }
 

@@ -3,15 +3,14 @@
 A step is several micro-batches, whose losses are divided by the targets of the whole step, over
 all processes: so however a step is cut up, it is the step on the one big batch. Lightning's own
 accumulation averages means, so the optimiser is driven by hand. AdamW with bias correction; no
-decay on biases and layer norms. The rate rises linearly, then falls to 0.
+decay on biases and layer norms. How the rate goes stands in `kbert.schedules`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import pytorch_lightning as lightning
 import torch
@@ -25,6 +24,7 @@ from kbert.pretraining.objectives import Losses, PretrainingModel, Weights
 from kbert.pretraining.rows import MicroBatch
 from kbert.pretraining.steps import Step
 from kbert.pretraining.targets import count
+from kbert.schedules import Schedule, rate_factor
 
 
 class Pretraining(lightning.LightningModule):
@@ -38,7 +38,7 @@ class Pretraining(lightning.LightningModule):
         learning_rate: float,
         warmup_steps: int,
         total_steps: int,
-        schedule: Literal["linear", "cosine"],
+        schedule: Schedule,
         weight_decay: float,
         betas: tuple[float, float],
         epsilon: float,
@@ -59,7 +59,7 @@ class Pretraining(lightning.LightningModule):
         self._rate = learning_rate
         self._warmup = warmup_steps
         self._total = total_steps
-        self._schedule = schedule
+        self._schedule: Schedule = schedule
         self._decay = weight_decay
         self._betas = betas
         self._epsilon = epsilon
@@ -172,7 +172,4 @@ class Pretraining(lightning.LightningModule):
 
     def rate_factor(self, step: int) -> float:
         """Return the share of the peak rate at an optimiser step (from 0)."""
-        if step < self._warmup:
-            return (step + 1) / self._warmup
-        done = min(1.0, (step - self._warmup) / max(1, self._total - self._warmup))
-        return 1.0 - done if self._schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+        return rate_factor(self._schedule, step, warmup=self._warmup, total=self._total)

@@ -45,7 +45,10 @@ def open_corpus(settings: PretrainSettings, *, scratch: Path) -> Corpus:
 
     Only the first process of a run builds; the others find what it built.
     """
-    tokenizer = Tokenizer.from_pretrained(settings.init) if settings.init != "none" else None
+    tokenizer = None
+    if settings.init != "none":
+        _check_init(settings)  # tokenising may take hours, so what cannot be is said before
+        tokenizer = Tokenizer.from_pretrained(settings.init)
     if settings.corpus is not None:
         return Corpus.open(settings.corpus, tokenizer=tokenizer, verify=console.speaks())
     if not console.speaks():
@@ -77,7 +80,6 @@ def make_network(
     settings: PretrainSettings, corpus: Corpus, *, generator: torch.Generator
 ) -> LanguageModel:
     """Make the encoder and the heads that settings ask for, or take those of `--init`."""
-    longest = max(phase.max_length for phase in settings.plan)
     relation = RELATIONS.get(settings.relation)
     labels = 0 if relation is None else len(relation.ways)
     boundary = BOUNDARY_POSITIONS if settings.boundary_weight else 0
@@ -88,7 +90,7 @@ def make_network(
             layers=settings.layers,
             heads=settings.heads,
             feed_forward=settings.feed_forward,
-            max_positions=max(_SCRATCH_POSITIONS, longest),
+            max_positions=max(_SCRATCH_POSITIONS, _longest(settings)),
             dropout=settings.dropout,
             attention_dropout=settings.dropout,
             pad_id=corpus.special.pad,
@@ -102,7 +104,11 @@ def make_network(
     console.say(f"encoder: reading {settings.init}")
     folder = resolve(settings.init)
     config = EncoderConfig.from_folder(folder)
-    _check_fits(settings, config, corpus, longest=longest)
+    if corpus.vocab_size > config.vocab_size:
+        raise SettingsError(
+            f"--init {settings.init}: its encoder knows {config.vocab_size} pieces, the corpus has"
+            f" {corpus.vocab_size}"
+        )
     network = LanguageModel(
         Encoder(config, generator=generator),
         relation_labels=labels,
@@ -113,18 +119,17 @@ def make_network(
     return network
 
 
-def _check_fits(
-    settings: PretrainSettings, config: EncoderConfig, corpus: Corpus, *, longest: int
-) -> None:
+def _longest(settings: PretrainSettings) -> int:
+    return max(phase.max_length for phase in settings.plan)
+
+
+def _check_init(settings: PretrainSettings) -> None:
+    """Refuse what the encoder that settings name cannot read."""
+    config, longest = EncoderConfig.from_folder(resolve(settings.init)), _longest(settings)
     if longest > config.max_positions:
         raise SettingsError(
             f"--phases: sequences of {longest} tokens, but {settings.init} has only"
             f" {config.max_positions} positions"
-        )
-    if corpus.vocab_size > config.vocab_size:
-        raise SettingsError(
-            f"--init {settings.init}: its encoder knows {config.vocab_size} pieces, the corpus has"
-            f" {corpus.vocab_size}"
         )
     if settings.relation != "none" and config.segment_types < 2:
         raise SettingsError(

@@ -23,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 
 from kbert import console
 from kbert.devices import check_devices
+from kbert.errors import Diverged
 from kbert.nn import LanguageModel
 from kbert.nn.checkpoint import load_language_model, save
 from kbert.plans import dropout_seed
@@ -35,7 +36,7 @@ from kbert.pretraining.samples import samples
 from kbert.pretraining.settings import PretrainSettings
 from kbert.pretraining.shards import Corpus
 from kbert.pretraining.training import Training
-from kbert.pretraining.watch import Diverged, Measure
+from kbert.pretraining.watch import Measure
 from kbert.report import hardware, versions
 from kbert.run import FORMAT, check_output, new_run, unfinished, write_json, write_report
 
@@ -57,6 +58,7 @@ class PretrainReport:
     training_seconds: float
     seconds: float
     diverged: str = ""
+    interrupted: bool = False
 
     def to_mapping(self) -> dict[str, Any]:
         """List the figures for `metrics.json`."""
@@ -64,6 +66,7 @@ class PretrainReport:
             "parameters": self.parameters,
             "step": self.step,
             "diverged": self.diverged,
+            "interrupted": self.interrupted,
             "held_out": [
                 {
                     "step": measure.step,
@@ -107,8 +110,8 @@ class PretrainReport:
             "",
             "Fine-tune it with `python -m kbert.train --init FOLDER`.",
         ]
-        if self.diverged:
-            lines += ["", f"Its training ended early: {self.diverged}"]
+        if self.diverged or self.interrupted:
+            lines += ["", f"Its training ended early: {self.diverged or 'it was interrupted'}"]
         return "\n".join(lines) + "\n"
 
 
@@ -116,13 +119,14 @@ def pretrain(settings: PretrainSettings) -> PretrainReport:
     """Train and write the run folder.
 
     Raises `KbertError` for whatever the user can mend. Then nothing is left behind, but for a
-    training that diverged after weights were kept: these are written before `Diverged` is raised.
+    training that diverged, or was interrupted, after weights were kept: these are written before
+    `Diverged` or `KeyboardInterrupt` is raised.
     """
     start = time.perf_counter()
     check_devices(settings)
     if settings.tensorboard:
         check_tensorboard()
-    output = Path(settings.output or default_output(settings))
+    output = Path(default_output(settings) if settings.output is None else settings.output)
     if console.speaks():
         check_output(output, overwrite=settings.overwrite)
         for folder in unfinished(output):
@@ -132,6 +136,8 @@ def pretrain(settings: PretrainSettings) -> PretrainReport:
     console.say(f"wrote {output}, the weights of step {report.step}")
     if report.diverged:
         raise Diverged(f"{report.diverged}; the weights of step {report.step} are in {output}")
+    if report.interrupted:
+        raise KeyboardInterrupt
     return report
 
 
@@ -154,24 +160,24 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
         folder=folder,
         save=lambda whole: save(whole, folder, labels=_labels(settings)),
     )
-    torch.manual_seed(dropout_seed(settings.seed, rank=training.rank))
+    torch.manual_seed(dropout_seed(settings.seed, rank=training.processes.share.rank))
     parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
     console.say(
         f"training: {parameters:,} parameters, {settings.total_steps:,} steps of"
         f" {settings.accumulate * settings.devices * settings.batch_tokens:,} tokens,"
-        f" {training.device}"
+        f" {training.processes.device}"
     )
     _prepare(network, settings)
-    diverged = ""
+    ended: BaseException | None = None
     try:
         training.fit(network)
-    except Diverged as error:
+    except (Diverged, KeyboardInterrupt) as error:
         if not training.saved_step:
             raise
-        diverged = str(error)
+        ended = error
     else:
-        training.barrier()
-    shown = _samples(training, folder, corpus) if training.first else []
+        training.processes.barrier()
+    shown = _samples(training, folder, corpus) if training.processes.first else []
     report = PretrainReport(
         settings=settings,
         corpus=_describe(corpus, held_out),
@@ -182,14 +188,15 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
         tokens=training.tokens,
         training_seconds=training.seconds,
         seconds=time.perf_counter() - start,
-        diverged=diverged,
+        diverged=str(ended) if isinstance(ended, Diverged) else "",
+        interrupted=isinstance(ended, KeyboardInterrupt),
     )
-    if training.first:
+    if training.processes.first:
         corpus.tokenizer().save(folder)
         _write(report, folder)
         shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
-    if not diverged:
-        training.barrier()
+    if ended is None:
+        training.processes.barrier()
     return report
 
 

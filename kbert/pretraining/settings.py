@@ -103,6 +103,9 @@ class PretrainSettings:
         self._refuse_settings_without_effect()
         if self.mask_share + self.random_share > 1 + 1e-9:
             raise SettingsError("--mask-share and --random-share add up to more than 1")
+        weights = (self.masked_weight, self.boundary_weight)
+        if not any(weights) and (self.relation == "none" or not self.relation_weight):
+            raise SettingsError("all objectives have a weight of 0: nothing would be learnt")
         if self.width % self.heads:
             raise SettingsError(
                 f"--width must be a multiple of --heads, was {self.width} with {self.heads} heads"

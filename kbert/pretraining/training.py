@@ -5,7 +5,6 @@ What is told, measured and kept meanwhile stands in `kbert.pretraining.watch`.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.strategies import ModelParallelStrategy, Strategy
 
 from kbert import console
-from kbert.guest import as_guest, quiet
 from kbert.plans import Share
 from kbert.pretraining.curves import Curves
 from kbert.pretraining.flops import known_peak
@@ -25,7 +22,8 @@ from kbert.pretraining.held_out import Part
 from kbert.pretraining.module import Pretraining
 from kbert.pretraining.parts import for_validation, make_rows, make_sampler, make_weights
 from kbert.pretraining.steps import Sampler, Step, Steps, validation
-from kbert.pretraining.watch import Diverged, Measure, Watch
+from kbert.pretraining.watch import Measure, Watch
+from kbert.processes import Processes
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
@@ -61,40 +59,24 @@ class Training:
         self.seconds = 0.0
         self._train = train
         self._held_out = held_out
-        self._trainer = _lightning(settings, folder=folder)
-        self.curves = Curves(folder, tensorboard=settings.tensorboard) if self.first else None
-
-    @property
-    def rank(self) -> int:
-        """This process's number."""
-        return int(self._trainer.global_rank)
-
-    @property
-    def first(self) -> bool:
-        """Whether this process is the one that writes."""
-        return bool(self._trainer.is_global_zero)
-
-    @property
-    def device(self) -> str:
-        """Where the training runs, for people."""
-        name = type(self._trainer.accelerator).__name__.removesuffix("Accelerator")
-        return f"{self._trainer.world_size} x {name}"
+        self.processes = Processes(
+            settings, epochs=len(settings.plan), strategy=_strategy(settings), folder=folder
+        )
+        writes = self.processes.first
+        self.curves = Curves(folder, tensorboard=settings.tensorboard) if writes else None
 
     @property
     def peak(self) -> float | None:
         """Peak of all devices in FLOP/s, if it is known."""
-        given = self.settings.peak_tflops
+        given, world = self.settings.peak_tflops, self.processes.share.world
         if given is not None:
-            return given * 1e12 * self._trainer.world_size
-        if self._trainer.strategy.root_device.type != "cuda":
+            return given * 1e12 * world
+        device = self.processes.trainer.strategy.root_device
+        if device.type != "cuda":
             return None
-        name = torch.cuda.get_device_name(self._trainer.strategy.root_device)
+        name = torch.cuda.get_device_name(device)
         peak = known_peak(name, precision=self.settings.precision)
-        return None if peak is None else peak * self._trainer.world_size
-
-    def barrier(self) -> None:
-        """Wait for the other processes."""
-        self._trainer.strategy.barrier()
+        return None if peak is None else peak * world
 
     def fit(self, network: LanguageModel) -> None:
         """Train `network` through all phases. Raises `Diverged`, `DataError`."""
@@ -112,14 +94,10 @@ class Training:
             clip=settings.clip,
             sharded=settings.strategy == "fsdp",
         )
-        self._trainer.callbacks.append(Watch(self))  # type: ignore[attr-defined]
         try:
-            with as_guest(self._trainer):
-                self._trainer.fit(module, datamodule=_Data(self))
-        except Diverged:
-            if not self.first:  # with another status Lightning would kill the one that can tell
-                sys.exit(0)
-            raise
+            with self.processes.training() as trainer:
+                trainer.callbacks.append(Watch(self))  # type: ignore[attr-defined]
+                trainer.fit(module, datamodule=_Data(self))
         finally:
             if self.curves is not None:
                 self.curves.close()
@@ -132,7 +110,7 @@ class Training:
             make_rows(self.settings, self.corpus, number=number),
             phase=phase,
             accumulate=self.settings.accumulate,
-            share=self._share,
+            share=self.processes.share,
         )
 
     def validation(self, number: int) -> Iterator[MicroBatch]:
@@ -141,7 +119,7 @@ class Training:
             return
         sampler, make = self._for_validation(number, self._held_out)
         batches = self.settings.validation_batches
-        yield from validation(sampler, make, batches=batches, share=self._share)
+        yield from validation(sampler, make, batches=batches, share=self.processes.share)
 
     def shown(self) -> Iterator[MicroBatch]:
         """Yield held-out rows one by one, at the lengths of the last phase."""
@@ -164,10 +142,6 @@ class Training:
     def has_held_out(self) -> bool:
         """Whether there are texts to validate on."""
         return self._held_out is not None
-
-    @property
-    def _share(self) -> Share:
-        return Share(self._trainer.global_rank, self._trainer.world_size)
 
 
 class _Data(lightning.LightningDataModule):
@@ -206,25 +180,3 @@ def _strategy(settings: PretrainSettings) -> Strategy | str:
         tensor_parallel_size=1,
         save_distributed_checkpoint=False,
     )
-
-
-def _lightning(settings: PretrainSettings, *, folder: Path) -> lightning.Trainer:
-    use_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
-    interactive = console.speaks() and console.interactive()
-    with quiet():
-        return lightning.Trainer(
-            accelerator="gpu" if use_gpu else "cpu",
-            devices=settings.devices,
-            strategy=_strategy(settings),
-            precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
-            max_epochs=len(settings.plan),
-            reload_dataloaders_every_n_epochs=1,
-            use_distributed_sampler=False,
-            num_sanity_val_steps=0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=interactive,
-            callbacks=[TQDMProgressBar(leave=False)] if interactive else [],
-            default_root_dir=folder,
-        )

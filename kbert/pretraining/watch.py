@@ -15,7 +15,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from kbert import console
-from kbert.errors import KbertError
+from kbert.errors import Diverged
 from kbert.pretraining.flops import training_flops
 from kbert.pretraining.objectives import Losses, Score, described
 
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from kbert.pretraining.module import Pretraining
     from kbert.pretraining.steps import Step
     from kbert.pretraining.training import Training
-
-
-class Diverged(KbertError):
-    """The training came to numbers that are none; every process finds this out at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +143,7 @@ class Watch(Callback):
             training.measures.append(Measure(step, float(row["loss"]), losses.scores()))
             self._write(row, f"{_figures(losses, module)}")
         network = module.whole_network()
-        if training.first:
+        if training.processes.first:
             training.save(network)
         training.saved_step = step
 

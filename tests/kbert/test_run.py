@@ -118,12 +118,19 @@ def test_a_run_appears_whole(tmp_path: Path) -> None:
 
 
 def test_a_failed_run_leaves_nothing(tmp_path: Path) -> None:
-    target = tmp_path / "run"
+    target = tmp_path / "runs" / "deep" / "run"  # nor do the folders above it stay
     for error in (ValueError, KeyboardInterrupt):
         with pytest.raises(error), new_run(target, first=True) as folder:
             (folder / "file").write_text("half")
             raise error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_run_leaves_what_others_put_beside_it(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no"), new_run(tmp_path / "a" / "b" / "run", first=True):
+        (tmp_path / "a" / "note").write_text("mine")
+        raise ValueError("no")
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "note"]
 
 
 def test_a_run_that_is_replaced_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from graphs import TripleStore
 from kbert.devices import check_devices
-from kbert.errors import SettingsError
+from kbert.errors import Diverged, SettingsError
 from kbert.examples import TextExample
 from kbert.inject import Injector
 from kbert.module import FineTuning
@@ -36,7 +36,7 @@ from kbert.plans import (
 from kbert.settings import TrainSettings
 from kbert.tasks import Classification, Encoded
 from kbert.tokenizer import Tokenizer
-from kbert.trainer import Diverged, Loop
+from kbert.trainer import Loop
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=40)
 TEXTS = ["我爱北京", "苹果", "我在上海吃苹果", "去", "哈哈哈", "我爱吃"]
@@ -244,7 +244,7 @@ def test_predictions_come_in_the_order_of_the_examples(scene: Any) -> None:
 def test_steps_are_counted_before_training(scene: Any) -> None:
     made = scene(epochs=3)
     made.fit(dev=False)
-    assert made.loop.steps(made.encoded) == made.loop._trainer.global_step > 3
+    assert made.loop.steps(made.encoded) == made.loop.processes.trainer.global_step > 3
 
 
 def test_an_epoch_is_planned_when_it_starts(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +254,7 @@ def test_an_epoch_is_planned_when_it_starts(scene: Any, monkeypatch: pytest.Monk
     plan = made.loop.plan
 
     def watched(sizes: Sequence[int], epoch: int) -> Any:
-        seen.append((epoch, made.loop._trainer.global_step))
+        seen.append((epoch, made.loop.processes.trainer.global_step))
         return plan(sizes, epoch)
 
     monkeypatch.setattr(made.loop, "plan", watched)
@@ -284,7 +284,7 @@ def test_a_loss_that_is_no_number_stops_the_training(
     with pytest.raises(Diverged) as caught:
         made.fit(dev=False)
     looked = min(per_epoch, {1: 3, 2: 4, 100: 100}[every])
-    assert made.loop._trainer.global_step == per_epoch + looked
+    assert made.loop.processes.trainer.global_step == per_epoch + looked
     assert str(caught.value) == (
         f"the training diverged in epoch 2/3, step 3 (loss {bad}); lower --learning-rate"
     )

@@ -24,5 +24,8 @@ def test_the_published_figures_of_bert_base(length: int, decoded: float, expecte
 def test_known_peaks() -> None:
     assert known_peak("NVIDIA H200", precision="bf16") == 989e12
     assert known_peak("NVIDIA H100 PCIe", precision="bf16") == 756e12
+    assert known_peak("NVIDIA H100 NVL", precision="bf16") == 835e12
+    assert known_peak("NVIDIA H100 80GB HBM3", precision="bf16") == 989e12
+    assert known_peak("Tesla V100-SXM2-32GB", precision="bf16") is None  # it has none
     assert known_peak("NVIDIA H200", precision="32") is None
     assert known_peak("Abacus", precision="bf16") is None

@@ -18,7 +18,7 @@ import transformers
 from safetensors.torch import load_file
 
 import kbert
-from kbert.errors import DataError, RunError, SettingsError
+from kbert.errors import DataError, Diverged, RunError, SettingsError
 from kbert.nn.checkpoint import load_language_model
 from kbert.pretrain import main
 from kbert.pretraining.module import Pretraining
@@ -26,7 +26,6 @@ from kbert.pretraining.parts import make_weights
 from kbert.pretraining.run import pretrain
 from kbert.pretraining.settings import PretrainSettings, settings_from
 from kbert.pretraining.shards import Corpus
-from kbert.pretraining.watch import Diverged
 
 Settings = Callable[..., PretrainSettings]
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -264,6 +263,33 @@ def test_a_training_that_diverges_keeps_the_last_good_weights(
     assert not (tmp_path / "none").exists()
 
 
+def test_an_interrupted_training_keeps_the_last_weights(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steady: dict[str, Any] = {"schedule": "cosine", "warmup": 1.0}
+    pretrain(settings(phases=["3x32"], output=str(tmp_path / "good"), **steady))
+    whole, last = Pretraining.training_step, 4
+
+    def interrupted(self: Pretraining, batch: Any, index: int) -> None:
+        if self.steps_done == last:
+            raise KeyboardInterrupt
+        whole(self, batch, index)
+
+    monkeypatch.setattr(Pretraining, "training_step", interrupted)
+    long = settings(phases=["9x32"], output=str(tmp_path / "cut"), learning_rate=0.03, **steady)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(long)
+    assert sorted(file.name for file in (tmp_path / "cut").iterdir()) == FILES
+    assert equal(weights(tmp_path / "good"), weights(tmp_path / "cut"))
+    metrics = json.loads((tmp_path / "cut" / "metrics.json").read_bytes())
+    assert metrics["step"] == 3 and metrics["interrupted"] and not metrics["diverged"]
+    assert "it was interrupted" in (tmp_path / "cut" / "README.md").read_text(encoding="utf-8")
+    last = 2  # before any weights were kept
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(settings(phases=["9x32"], output=str(tmp_path / "none")))
+    assert not (tmp_path / "none").exists()
+
+
 def test_the_rate_rises_and_falls(settings: Settings) -> None:
     def factors(schedule: Any) -> list[float]:
         module = Pretraining(
@@ -312,6 +338,8 @@ def test_decay_spares_biases_and_norms(settings: Settings) -> None:
         ({"causal_share": 1, "boundary_weight": 1.0}, "--boundary-weight is for masked"),
         ({"strategy": "fsdp"}, "--strategy is for several --devices"),
         ({"strategy": "fsdp", "devices": 2, "compile": True}, "--compile does not go with"),
+        ({"masked_weight": 0.0, "relation_weight": 0.0}, "nothing would be learnt"),
+        ({"masked_weight": 0.0, "relation": "none"}, "nothing would be learnt"),
         ({"width": 15}, "--width must be a multiple"),
         ({"init": "elsewhere"}, "--layers is for an encoder from scratch"),
         ({"seed": -1}, "--seed must be between"),
@@ -331,6 +359,9 @@ def test_what_does_not_fit_is_refused(
     again = settings(init=str(tmp_path / "short"), phases=["1x600"], batch_tokens=600, **scratch)
     with pytest.raises(SettingsError, match=r"600 tokens, but .* has only 512 positions"):
         pretrain(again)
+    untouched = {"init": str(tmp_path / "short"), "corpus": None, "texts": [str(tmp_path / "x")]}
+    with pytest.raises(SettingsError, match="has only 512 positions"):  # before texts are read
+        pretrain(settings(phases=["1x600"], batch_tokens=600, **untouched, **scratch))
     with pytest.raises(DataError, match="is no corpus"):
         pretrain(settings(corpus=str(tmp_path)))
     with pytest.raises(RunError, match="exists already"):
