@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -25,6 +24,7 @@ from torch.nn.functional import cross_entropy
 from benchmarks.contenders import OURS, Contender, contenders
 from benchmarks.data import data_folder, labelled_texts, part_of
 from benchmarks.report import RESULTS, Spread, environment, ratios, table, write_result
+from benchmarks.training import Trainer, clock_name, in_turns
 from graphs import TripleStore
 from kbert import console
 from kbert.batch import plan_batches
@@ -78,52 +78,21 @@ def prepare(
     return ways, drawn
 
 
-class Trainer:
-    """Trains one contender in one precision, with an optimiser of its own."""
+def trainer(way: Contender, labels: Tensor, *, precision: str) -> Trainer[tuple[int, ...]]:
+    """Make what trains one contender in one precision."""
 
-    def __init__(self, way: Contender, labels: Tensor, *, precision: str) -> None:
-        """Make AdamW as `kbert.train` does: fused, no decay on biases and norms."""
-        weights = list(way.network.parameters())
-        groups = [
-            {"params": [p for p in weights if p.ndim > 1], "weight_decay": 0.01},
-            {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        self._way, self._labels = way, labels
-        self._bf16 = precision == "bf16"
-        self._optimiser = torch.optim.AdamW(groups, lr=1e-4, fused=True)
+    def loss(network: nn.Module, rows: tuple[int, ...]) -> Tensor:
+        return cross_entropy(way.logits(network, rows).float(), labels[list(rows)])
 
-    def train(self, *, limit: int | None = None) -> float:
-        """Take the steps of one round, or the first few; return the seconds."""
-        way, device = self._way, self._labels.device.type
-        way.network.train()
-        start = time.perf_counter()
-        for rows in way.steps[:limit]:
-            self._optimiser.zero_grad(set_to_none=True)
-            with torch.autocast(device, dtype=torch.bfloat16, enabled=self._bf16):
-                logits = way.logits(way.network, rows)
-            loss = cross_entropy(logits.float(), self._labels[list(rows)])
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(way.network.parameters(), 1.0)
-            self._optimiser.step()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - start
+    return Trainer(way.network, way.steps, loss, precision=precision)
 
 
 def measure(
     ways: Sequence[Contender], labels: Tensor, *, precision: str, rounds: int
 ) -> dict[str, list[float]]:
     """Return the seconds of each round for each way; they take turns, in rotating order."""
-    trainers = {way.name: Trainer(way, labels, precision=precision) for way in ways}
-    for trainer in trainers.values():
-        trainer.train(limit=2)
-    seconds: dict[str, list[float]] = {name: [] for name in trainers}
-    names = list(trainers)
-    for number in range(rounds):
-        shift = number % len(names)
-        for name in (*names[shift:], *names[:shift]):
-            seconds[name].append(trainers[name].train())
-    return seconds
+    trainers = {way.name: trainer(way, labels, precision=precision) for way in ways}
+    return in_turns(trainers, rounds=rounds, warm_up=2)
 
 
 def summary(ways: Sequence[Contender], seconds: Mapping[str, Sequence[float]]) -> dict[str, Any]:
@@ -204,6 +173,7 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> None:
     content: dict[str, Any] = {
         "environment": environment("finetune_step", given),
         "device": options.device,
+        "clock": clock_name(options.device),
         "sizes": {**sizes, "vocabulary": len(tokenizer)},
         "parameters": sum(p.numel() for p in ways[0].network.parameters()),
         "sentences": len(drawn),

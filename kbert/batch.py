@@ -95,7 +95,7 @@ def batches(
 
 
 def plan_batches(
-    lengths: Sequence[int], *, max_tokens: int, seed: int | None
+    lengths: Sequence[int] | NDArray[np.integer], *, max_tokens: int, seed: int | None
 ) -> list[tuple[int, ...]]:
     """Group examples of like length: each batch holds at most `max_tokens` slots, padding included.
 

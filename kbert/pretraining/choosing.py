@@ -83,28 +83,55 @@ def choose_spans(groups: Ints, counts: Ints, key: Keys, *, lengths: SpanLengths)
     """
     units = _units(groups)
     starts = np.full(groups.shape, -1, dtype=np.int32)
-    taken, near = ~units.open, ~units.open
-    columns, places = np.arange(groups.shape[1]), np.arange(units.sizes.shape[1])
     wanted, rows, turn = counts.astype(np.int32), np.flatnonzero(counts), 0
+    free = _free(~units.open)[rows]  # of the rows that still want tokens, in their order
     while len(rows):
-        crowded = rows[near[rows].all(axis=1)]
-        near[crowded] = taken[crowded]
-        free = _free(near[rows])
-        span = lengths.draw(words(key[rows], np.array([2 * turn])))
-        span = np.minimum(span, free.max(axis=1))
-        fits = np.cumsum(free >= span[:, None], axis=1, dtype=np.int32)
-        place = below(words(key[rows], np.array([2 * turn + 1])), fits[:, -1])
-        first = (fits > place[:, None]).argmax(axis=1)
+        longest = free.max(axis=1)
+        if not longest.all():
+            crowded = longest == 0
+            free[crowded] = _free(_taken(units, starts, rows[crowded]))
+            longest = free.max(axis=1)
+        span = np.minimum(lengths.draw(words(key[rows], np.array([2 * turn]))), longest)
+        first = _drawn_place(free >= span[:, None], words(key[rows], np.array([2 * turn + 1])))
         begin, end = units.edges[rows, first], units.edges[rows, first + span]
         end = np.minimum(end, begin + wanted[rows])
-        inside = (columns >= begin[:, None]) & (columns < end[:, None])
-        starts[rows] = np.where(inside, begin[:, None], starts[rows])
-        after = places < (first + span)[:, None]
-        taken[rows] |= after & (places >= first[:, None])
-        near[rows] |= (places <= (first + span)[:, None]) & (places >= first[:, None] - 1)
+        _mark(starts, rows, begin, end)
         wanted[rows] -= end - begin
-        rows, turn = rows[wanted[rows] > 0], turn + 1
+        going = wanted[rows] > 0
+        _close(free, first - 1, first + span)
+        free, rows, turn = free[going], rows[going], turn + 1
     return starts
+
+
+def _drawn_place(open_: NDArray[np.bool_], word: Keys) -> NDArray[np.int64]:
+    """Draw one of the open places (R, M) of each row, all with the same chance."""
+    sizes = np.count_nonzero(open_, axis=1)
+    all_places = np.flatnonzero(open_)
+    nth = np.cumsum(sizes) - sizes + below(word, sizes)
+    drawn: NDArray[np.int64] = all_places[nth] - np.arange(len(open_)) * open_.shape[1]
+    return drawn
+
+
+def _mark(starts: Ints, rows: NDArray[np.int64], begin: Ints, end: Ints) -> None:
+    """Write into `starts` (B, L) the span from `begin` to `end` - 1 (R,) of each of `rows`."""
+    sizes = end - begin
+    first = np.repeat(rows * starts.shape[1] + begin - (np.cumsum(sizes) - sizes), sizes)
+    starts.reshape(-1)[first + np.arange(len(first))] = np.repeat(begin, sizes)
+
+
+def _taken(units: _Units, starts: Ints, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say which units of `rows` are masked or may not be."""
+    columns = np.minimum(units.edges[rows, :-1], starts.shape[1] - 1)
+    taken: NDArray[np.bool_] = np.take_along_axis(starts[rows], columns, axis=1) >= 0
+    return taken | ~units.open[rows]
+
+
+def _close(free: Ints, first: NDArray[np.int64], last: NDArray[np.int64]) -> None:
+    """Block the units from `first` to `last` (R,) in what `_free` counted (R, M)."""
+    places = np.arange(free.shape[1], dtype=np.int32)
+    before = np.maximum(first.astype(np.int32)[:, None] - places, np.int32(0))
+    behind = places > last.astype(np.int32)[:, None]
+    np.minimum(free, before, out=free, where=~behind)
 
 
 def _order(open_: NDArray[np.bool_], columns: NDArray[np.integer], key: Keys) -> Keys:

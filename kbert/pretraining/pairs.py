@@ -51,6 +51,11 @@ class Pairs(Sequence[Pair]):
         second = (begin, end) if end > begin else None
         return Pair((first, last), second, int(self.label[index]))
 
+    def take(self, numbers: Sequence[int] | Numbers) -> Pairs:
+        """Return the pairs with these numbers, in this order; `dropped` is the same."""
+        chosen = np.asarray(numbers, dtype=np.int64)
+        return Pairs(self.a[chosen], self.b[chosen], self.label[chosen], self.dropped)
+
     @property
     def lengths(self) -> Numbers:
         """Return the length of each sequence (N,), with `[CLS]` and the `[SEP]` after a segment."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from kbert.batch import Batch
 from kbert.nn.visibility import Visibility
 from kbert.pretraining import streams
 from kbert.pretraining.corruption import Corruption, MaskedBatch
-from kbert.pretraining.packing import Layout, layout
+from kbert.pretraining.packing import Layout, Rows, layout
 from kbert.pretraining.pairs import Pairs
 from kbert.pretraining.relations import NO_RELATION
 from kbert.pretraining.shards import Corpus
@@ -31,6 +31,7 @@ from kbert.pretraining.targets import IGNORED, OBJECTIVES, Labelled, SpanTargets
 from kbert.pretraining.units import SPECIAL, unit_groups
 
 Ints = NDArray[np.int32]
+Numbers = NDArray[np.int64]
 
 _ORDER: Final = 0xCA05A1  # keeps the draws of this file apart
 
@@ -101,23 +102,26 @@ class RowMaker:
         self, pairs: Pairs, rows: Sequence[Sequence[int]], *, epoch: int, length: int
     ) -> MicroBatch:
         """Lay out the pairs whose numbers `rows` gives, in rows of `length` tokens."""
-        numbers = np.array([number for row in rows for number in row], dtype=np.int64)
-        sizes = pairs.lengths[numbers]
-        made = self._sequences(pairs, numbers, sizes)
-        ordered = self._ordered(numbers, epoch=epoch)
+        own = Rows.of(rows)
+        chosen = pairs.take(own.numbers)
+        sizes = chosen.lengths
+        made = self._sequences(chosen, sizes)
+        ordered = self._ordered(own.numbers, epoch=epoch)
         groups = np.where(ordered[:, None], np.int32(SPECIAL), made.groups)
-        masked = self.corruption(made.token_ids, groups, indices=numbers, epoch=epoch)
-        places = _local(rows)
-        plan = layout(places, sizes, max_length=length)
-        inside = plan.example >= 0
-        which, where = np.maximum(plan.example, 0), np.where(inside, plan.positions, 0)
-        ids = np.where(inside, masked.token_ids[which, where], self.corpus.special.pad)
-        segments = np.where(inside, made.segments[which, where], 0)
+        masked = self.corruption(made.token_ids, groups, indices=own.numbers, epoch=epoch)
+        plan = layout(Rows(np.arange(len(sizes)), own.edges), sizes, max_length=length)
+        present, inside = np.arange(made.token_ids.shape[1]) < sizes[:, None], plan.example >= 0
+        # Sequence by sequence, row by row: tokens come in the same order in both.
+        ids = np.full(inside.shape, self.corpus.special.pad, dtype=np.int64)
+        ids[inside] = masked.token_ids[present]
+        segments = np.zeros(inside.shape, dtype=np.int64)
+        segments[inside] = made.segments[present]
         batch = _batch(ids, segments, plan, lengths=np.count_nonzero(inside, axis=1))
-        labels = np.where(ordered, NO_RELATION, pairs.label[numbers])
-        targets = self._targets(masked, labels, _Places.of(places, sizes), length=length)
+        labels = np.where(ordered, NO_RELATION, chosen.label)
+        targets = self._targets(masked, labels, _Places.of(own, sizes), length=length)
         if self.causal_share:
-            batch, following = causal(batch, chosen=torch.from_numpy(inside & ordered[which]))
+            read = inside & ordered[np.maximum(plan.example, 0)]
+            batch, following = causal(batch, chosen=torch.from_numpy(read))
             targets = replace(targets, causal=following)
         return MicroBatch(
             batch,
@@ -134,18 +138,16 @@ class RowMaker:
         chosen: NDArray[np.bool_] = drawn < self.causal_share
         return chosen
 
-    def _sequences(
-        self, pairs: Pairs, numbers: NDArray[np.int64], sizes: NDArray[np.int64]
-    ) -> _Sequences:
+    def _sequences(self, pairs: Pairs, sizes: NDArray[np.int64]) -> _Sequences:
         """Read the pieces of sequences and put the special ones between them."""
         special = self.corpus.special
         columns = np.arange(int(sizes.max()))
-        first = (pairs.a[numbers, 1] - pairs.a[numbers, 0])[:, None]
+        first = (pairs.a[:, 1] - pairs.a[:, 0])[:, None]
         middle, last = first + 1, sizes[:, None] - 1
         in_a = (columns > 0) & (columns < middle)
         in_b = (columns > middle) & (columns < last)
-        source = np.where(in_a, pairs.a[numbers, :1] + columns - 1, 0)
-        source += np.where(in_b, pairs.b[numbers, :1] + columns - middle - 1, 0)
+        source = np.where(in_a, pairs.a[:, :1] + columns - 1, 0)
+        source += np.where(in_b, pairs.b[:, :1] + columns - middle - 1, 0)
         ids = self.corpus.token_ids[source].astype(np.int32)
         padding = columns > last
         ids[:, 0] = special.cls
@@ -161,55 +163,39 @@ class RowMaker:
         self, masked: MaskedBatch, labels: NDArray[np.int64], places: _Places, *, length: int
     ) -> Targets:
         """Move what is to be predicted from the sequences to their places in rows."""
-        own_rows, begins = places.rows[masked.rows], places.begins[masked.rows]
-        order = np.lexsort((begins + masked.positions, own_rows))
-        edges = np.searchsorted(own_rows[order], np.arange(1, places.height))
-
-        def by_row(values: NDArray[Any]) -> list[NDArray[Any]]:
-            return np.split(values[order], edges)
-
-        columns, originals = by_row(begins + masked.positions), by_row(masked.labels)
+        # Places ascend, as sequences stand in rows in the order in which they were corrupted.
+        rows, begins = places.rows[masked.rows], places.begins[masked.rows]
+        columns = begins + masked.positions
         boundary = relation = None
         if self.boundary:
-            spans = by_row(masked.spans + begins[:, None])
-            boundary = SpanTargets.from_rows(columns, originals, spans, length=length)
+            spans = masked.spans + begins[:, None]
+            boundary = SpanTargets.at(rows, columns, masked.labels, spans, length=length)
         if self.relation:
-            firsts = np.searchsorted(places.rows, np.arange(1, places.height))
-            relation = Labelled.from_rows(
-                np.split(places.begins, firsts), np.split(labels, firsts), length=length
-            )
+            relation = Labelled.at(places.rows, places.begins, labels, length=length)
         return Targets(
-            masked=Labelled.from_rows(columns, originals, length=length),
+            masked=Labelled.at(rows, columns, masked.labels, length=length),
             boundary=boundary,
             relation=relation,
         )
 
 
 class _Places(NamedTuple):
-    """Where each sequence stands: its row and first column (N,); `height` rows in all."""
+    """Where each sequence stands: its row and first column (N,)."""
 
-    rows: NDArray[np.int64]
-    begins: NDArray[np.int64]
-    height: int
+    rows: Numbers
+    begins: Numbers
 
     @classmethod
-    def of(cls, rows: Sequence[Sequence[int]], sizes: NDArray[np.int64]) -> _Places:
-        numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
-        ends = [np.cumsum(sizes[list(row)]) for row in rows]
-        begins = [end - sizes[list(row)] for row, end in zip(rows, ends, strict=True)]
-        return cls(numbers, np.concatenate(begins), len(rows))
+    def of(cls, rows: Rows, sizes: Numbers) -> _Places:
+        before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
+        counts = np.diff(rows.edges)
+        return cls(
+            np.repeat(np.arange(len(rows)), counts),
+            before[:-1] - np.repeat(before[rows.edges[:-1]], counts),
+        )
 
 
-def _local(rows: Sequence[Sequence[int]]) -> list[range]:
-    """Number the sequences of rows from 0 on, in order."""
-    found, begin = [], 0
-    for row in rows:
-        found.append(range(begin, begin + len(row)))
-        begin += len(row)
-    return found
-
-
-def _batch(ids: Ints, segments: Ints, plan: Layout, *, lengths: NDArray[np.int64]) -> Batch:
+def _batch(ids: Numbers, segments: Numbers, plan: Layout, *, lengths: NDArray[np.int64]) -> Batch:
     document = torch.from_numpy(plan.document)
     zeros = torch.zeros_like(document)
     visibility = Visibility(
@@ -221,9 +207,9 @@ def _batch(ids: Ints, segments: Ints, plan: Layout, *, lengths: NDArray[np.int64
         key_rank=zeros,
     )
     return Batch(
-        torch.from_numpy(ids.astype(np.int64)),
+        torch.from_numpy(ids),
         torch.from_numpy(plan.positions.astype(np.int64)),
-        torch.from_numpy(segments.astype(np.int64)),
+        torch.from_numpy(segments),
         visibility,
         torch.from_numpy(lengths),
     )

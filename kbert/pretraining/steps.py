@@ -8,7 +8,7 @@ Lightning is not known here.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -19,12 +19,11 @@ from kbert.errors import DataError
 from kbert.plans import Share
 from kbert.pretraining.full_sentences import full_sentences
 from kbert.pretraining.held_out import Part
-from kbert.pretraining.packing import pack
+from kbert.pretraining.packing import Batches, pack
 from kbert.pretraining.pairs import Pairs, draw_pairs
 from kbert.pretraining.rows import MicroBatch, RowMaker
 from kbert.pretraining.settings import Phase
 
-Rows: TypeAlias = Sequence[Sequence[int]]
 Step: TypeAlias = tuple[MicroBatch, ...]
 
 
@@ -33,7 +32,7 @@ class Epoch(NamedTuple):
 
     number: int
     pairs: Pairs
-    batches: Sequence[Rows]
+    batches: Batches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,20 +80,17 @@ class Sampler:
         seed = (self.seed << 32) + number if shuffled else None
         if self.packing:
             packed = pack(pairs.lengths, max_length=self.max_length, seed=seed)
-            batches: list[Rows] = list(packed.batches(max_tokens=self.batch_tokens))
-            if self.full_batches and batches:
-                count = max(1, self.batch_tokens // self.max_length)
-                batches[-1] = [*batches[-1], *[()] * (count - len(batches[-1]))]
+            batches = packed.batches(max_tokens=self.batch_tokens, full=self.full_batches)
             return Epoch(number, pairs, batches)
-        plan = plan_batches(pairs.lengths.tolist(), max_tokens=self.batch_tokens, seed=seed)
-        return Epoch(number, pairs, [[(example,) for example in batch] for batch in plan])
+        plan = plan_batches(pairs.lengths, max_tokens=self.batch_tokens, seed=seed)
+        return Epoch(number, pairs, Batches.alone(plan))
 
     def micro_batch(self, epoch: Epoch, index: int, *, make: RowMaker) -> MicroBatch:
         """Make batch `index` of an epoch."""
         rows = epoch.batches[index]
         length = self.max_length
         if not self.packing:
-            length = int(epoch.pairs.lengths[[row[0] for row in rows]].max())
+            length = int(epoch.pairs.take([row[0] for row in rows]).lengths.max())
         return make(epoch.pairs, rows, epoch=epoch.number, length=length)
 
 

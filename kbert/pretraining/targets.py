@@ -50,13 +50,22 @@ class Labelled:
         Raises:
             ValueError: a position is outside its row, or rows and labels do not agree.
         """
-        sizes = [len(row) for row in positions]
-        if sizes != [len(row) for row in labels]:
-            raise ValueError("positions and labels differ in number")
-        columns = _join(positions)
+        sizes = _sizes(positions, labels, what="labels")
+        rows = np.repeat(np.arange(len(sizes)), sizes)
+        return cls.at(rows, _join(positions), _join(labels), length=length)
+
+    @classmethod
+    def at(
+        cls, rows: NDArray[Any], columns: NDArray[Any], labels: NDArray[Any], *, length: int
+    ) -> Labelled:
+        """Put labels at columns of rows, all (K,), of a batch of `length` columns.
+
+        Raises:
+            ValueError: a column is outside its row.
+        """
         _check_columns(columns, length=length)
-        starts = np.repeat(np.arange(len(sizes), dtype=np.int64) * length, sizes)
-        return cls(torch.from_numpy(starts + columns), torch.from_numpy(_join(labels)))
+        places = rows.astype(np.int64) * length + columns
+        return cls(torch.from_numpy(places), torch.from_numpy(labels.astype(np.int64)))
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Labelled:
         """Return a copy on `device`."""
@@ -96,11 +105,31 @@ class SpanTargets:
             ValueError: a position is not in its span, a span has no token of the row on either
                 side, or rows, labels and spans do not agree.
         """
-        flat = Labelled.from_rows(positions, labels, length=length)
-        if [len(row) for row in spans] != [len(row) for row in positions]:
-            raise ValueError("positions and spans differ in number")
-        columns, edges = _join(positions), _join(spans).reshape(-1, 2)
-        start, end = edges[:, 0], edges[:, 1]
+        sizes = _sizes(positions, labels, what="labels")
+        _sizes(positions, spans, what="spans")
+        return cls.at(
+            np.repeat(np.arange(len(sizes)), sizes),
+            _join(positions),
+            _join(labels),
+            _join(spans).reshape(-1, 2),
+            length=length,
+            boundary_positions=boundary_positions,
+        )
+
+    @classmethod
+    def at(
+        cls,
+        rows: NDArray[Any],
+        columns: NDArray[Any],
+        labels: NDArray[Any],
+        spans: NDArray[Any],
+        *,
+        length: int,
+        boundary_positions: int = BOUNDARY_POSITIONS,
+    ) -> SpanTargets:
+        """Put labels at columns of rows, all (K,), with their spans (K, 2); see `from_rows`."""
+        flat = Labelled.at(rows, columns, labels, length=length)
+        start, end = spans.astype(np.int64).T
         if ((columns < start) | (columns >= end)).any():
             raise ValueError("a position is not in its span")
         _check_columns(start - 1, length=length)
@@ -188,11 +217,21 @@ def _count(part: Labelled | SpanTargets | None) -> Tensor:
     return torch.tensor(0) if part is None else (part.labels != IGNORED).sum()
 
 
+def _sizes(
+    positions: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]], *, what: str
+) -> list[int]:
+    """Count the entries of each row; there must be equally many of `what` there."""
+    sizes = [len(row) for row in positions]
+    if sizes != [len(row) for row in others]:
+        raise ValueError(f"positions and {what} differ in number")
+    return sizes
+
+
 def _join(rows: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
     return np.concatenate(rows).astype(np.int64)
 
 
-def _check_columns(columns: NDArray[np.int64], *, length: int) -> None:
+def _check_columns(columns: NDArray[np.integer], *, length: int) -> None:
     """Refuse a column that would be one of another row."""
     wrong = columns[(columns < 0) | (columns >= length)]
     if wrong.size:

@@ -12,7 +12,7 @@ import torch
 
 from benchmarks import finetune_step
 from benchmarks.contenders import OURS, PEER, PLAIN, Contender, check_equal
-from benchmarks.finetune_step import Trainer, measure, prepare, summary
+from benchmarks.finetune_step import measure, prepare, summary, trainer
 from graphs import TripleStore
 from kbert import Tokenizer
 
@@ -95,7 +95,7 @@ def test_every_way_learns(ways: list[Contender], precision: str) -> None:
     labels = torch.arange(40) % 2
     for way in ways:
         before = [weight.detach().clone() for weight in way.network.parameters()]
-        assert Trainer(way, labels, precision=precision).train() > 0
+        assert trainer(way, labels, precision=precision).train() > 0
         moved = [
             not torch.equal(old, new)
             for old, new in zip(before, way.network.parameters(), strict=True)

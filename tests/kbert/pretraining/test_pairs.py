@@ -138,6 +138,7 @@ def test_pairs_are_a_sequence() -> None:
     assert pairs[-1] == pairs[1] == Pair((8, 12), None, NO_RELATION)
     assert pairs[:] == list(pairs) and len(pairs) == 2
     assert pairs.lengths.tolist() == [11, 6]
+    assert list(pairs.take([1, 1, 0])) == [pairs[1], pairs[1], pairs[0]]
     with pytest.raises(IndexError):
         pairs[2]
     assert len(draw_pairs(
