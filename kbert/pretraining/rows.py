@@ -21,6 +21,8 @@ from kbert.pretraining.packing import Layout, layout
 from kbert.pretraining.pairs import Pairs
 from kbert.pretraining.shards import Corpus
 from kbert.pretraining.targets import IGNORED, OBJECTIVES, Labelled, SpanTargets, Targets
+from kbert.pretraining.trees import Trees
+from kbert.pretraining.types import Seen, Sequences
 from kbert.pretraining.units import unit_groups
 
 Ints = NDArray[np.int32]
@@ -62,20 +64,13 @@ class MicroBatch:
         return replace(self, targets=Targets(**silent))
 
 
-class _Sequences(NamedTuple):
-    """Sequences side by side: all (N, longest)."""
-
-    token_ids: Ints
-    groups: Ints
-    segments: Ints
-
-
 @dataclass(frozen=True, kw_only=True)
 class RowMaker:
     """Makes micro-batches of a corpus; picklable, as the corpus pickles as its path.
 
     `whole_words` makes words the units of corruption. `relation` and `boundary` say whether these
-    objectives are pursued.
+    objectives are pursued. With `trees` the ranges of pairs are places of its linked corpus, and
+    its facts and entities are those of the sequences.
     """
 
     corpus: Corpus
@@ -83,51 +78,72 @@ class RowMaker:
     whole_words: bool
     relation: bool
     boundary: bool
+    trees: Trees | None = None
 
     def __call__(
         self, pairs: Pairs, rows: Sequence[Sequence[int]], *, epoch: int, length: int
     ) -> MicroBatch:
         """Lay out the pairs whose numbers `rows` gives, in rows of `length` tokens."""
         numbers = np.array([number for row in rows for number in row], dtype=np.int64)
-        sizes = pairs.lengths[numbers]
-        made = self._sequences(pairs, numbers, sizes)
+        made = self._sequences(pairs.a[numbers], pairs.b[numbers])
+        if self.trees is not None:
+            ranges = pairs.a[numbers], pairs.b[numbers]
+            made = self.trees.grow(made, *ranges, indices=numbers, epoch=epoch)
+        sizes = made.sizes
         masked = self.corruption(made.token_ids, made.groups, indices=numbers, epoch=epoch)
         places = _local(rows)
         plan = layout(places, sizes, max_length=length)
         inside = plan.example >= 0
         which, where = np.maximum(plan.example, 0), np.where(inside, plan.positions, 0)
-        ids = np.where(inside, masked.token_ids[which, where], self.corpus.special.pad)
-        segments = np.where(inside, made.segments[which, where], 0)
+
+        def laid(values: NDArray[Any], otherwise: Any) -> NDArray[Any]:
+            return np.where(inside, values[which, where], otherwise)
+
+        ids = laid(masked.token_ids, self.corpus.special.pad)
+        seen = _plain(plan)
+        if made.seen is not None:
+            seen = Seen(*(laid(own, other) for own, other in zip(made.seen, seen, strict=True)))
+        lengths = np.count_nonzero(inside, axis=1)
         return MicroBatch(
-            _batch(ids, segments, plan, lengths=np.count_nonzero(inside, axis=1)),
+            _batch(ids, laid(made.segments, 0), plan.document, seen, lengths=lengths),
             self._targets(masked, pairs.label[numbers], _Places.of(places, sizes), length=length),
             tokens=int(sizes.sum()),
             squares=int((sizes**2).sum()),
             slots=ids.size,
         )
 
-    def _sequences(
-        self, pairs: Pairs, numbers: NDArray[np.int64], sizes: NDArray[np.int64]
-    ) -> _Sequences:
+    def _sequences(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> Sequences:
         """Read the pieces of sequences and put the special ones between them."""
-        special = self.corpus.special
-        columns = np.arange(int(sizes.max()))
-        first = (pairs.a[numbers, 1] - pairs.a[numbers, 0])[:, None]
-        middle, last = first + 1, sizes[:, None] - 1
+        special, paired = self.corpus.special, b[:, 1] > b[:, 0]
+        if self.trees is not None:
+            a, b = self.trees.links.tokens(a), self.trees.links.tokens(b)
+        first, second = a[:, 1:] - a[:, :1], b[:, 1:] - b[:, :1]
+        middle = first + 1
+        last = middle + np.where(paired[:, None], second + 1, 0)
+        columns = np.arange(int(last.max()) + 1)
         in_a = (columns > 0) & (columns < middle)
         in_b = (columns > middle) & (columns < last)
-        source = np.where(in_a, pairs.a[numbers, :1] + columns - 1, 0)
-        source += np.where(in_b, pairs.b[numbers, :1] + columns - middle - 1, 0)
+        source = np.where(in_a, a[:, :1] + columns - 1, 0)
+        source += np.where(in_b, b[:, :1] + columns - middle - 1, 0)
         ids = self.corpus.token_ids[source].astype(np.int32)
         padding = columns > last
         ids[:, 0] = special.cls
         ids[(columns == middle) | (columns == last)] = special.sep
         ids[padding] = special.pad
-        starts = self.corpus.word_starts(ids) if self.whole_words else None
         groups = unit_groups(
-            starts=starts, special=~(in_a | in_b) & ~padding, padding=np.asarray(padding)
+            starts=self._unit_starts(ids, source),
+            special=~(in_a | in_b) & ~padding,
+            padding=np.asarray(padding),
         )
-        return _Sequences(ids, groups, ((columns > middle) & ~padding).astype(np.int32))
+        segments = ((columns > middle) & ~padding).astype(np.int32)
+        return Sequences(ids, groups, segments, last[:, 0] + 1)
+
+    def _unit_starts(self, ids: Ints, source: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Say of each token whether a unit begins there; `source` is where the corpus has it."""
+        if self.trees is not None and self.trees.links.units is not None:
+            units: NDArray[np.bool_] = self.trees.links.units[source]
+            return units
+        return self.corpus.word_starts(ids) if self.whole_words else None
 
     def _targets(
         self, masked: MaskedBatch, labels: NDArray[np.int64], places: _Places, *, length: int
@@ -181,20 +197,32 @@ def _local(rows: Sequence[Sequence[int]]) -> list[range]:
     return found
 
 
-def _batch(ids: Ints, segments: Ints, plan: Layout, *, lengths: NDArray[np.int64]) -> Batch:
-    document = torch.from_numpy(plan.document)
-    zeros = torch.zeros_like(document)
+def _plain(plan: Layout) -> Seen:
+    """Let all tokens of a sequence see each other."""
+    zeros = np.zeros_like(plan.document)
+    return Seen(plan.positions, zeros, zeros + 1, np.ones_like(zeros, dtype=np.bool_))
+
+
+def _batch(
+    ids: Ints,
+    segments: Ints,
+    document: Ints,
+    seen: Seen,
+    *,
+    lengths: NDArray[np.int64],
+) -> Batch:
+    zeros = torch.zeros(document.shape, dtype=torch.int32)
     visibility = Visibility(
-        document=document,
-        enter=zeros,
-        leave=zeros + 1,
-        trunk=torch.ones_like(document, dtype=torch.bool),
+        document=torch.from_numpy(document),
+        enter=torch.from_numpy(seen.enter),
+        leave=torch.from_numpy(seen.leave),
+        trunk=torch.from_numpy(seen.trunk),
         query_rank=zeros,
         key_rank=zeros,
     )
     return Batch(
         torch.from_numpy(ids.astype(np.int64)),
-        torch.from_numpy(plan.positions.astype(np.int64)),
+        torch.from_numpy(seen.positions.astype(np.int64)),
         torch.from_numpy(segments.astype(np.int64)),
         visibility,
         torch.from_numpy(lengths),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch.utils.data import DataLoader
 
     from kbert.nn.pretraining_heads import LanguageModel
+    from kbert.pretraining.links import Links
     from kbert.pretraining.rows import MicroBatch, RowMaker
     from kbert.pretraining.settings import PretrainSettings
     from kbert.pretraining.shards import Corpus
@@ -50,8 +51,9 @@ class Training:
         held_out: Part | None,
         folder: Path,
         save: Callable[[LanguageModel], None],
+        links: Links | None = None,
     ) -> None:
-        """Bind the parts; `save` writes a network's weights."""
+        """Bind the parts; `save` writes a network's weights, `links` is the linked corpus."""
         self.settings = settings
         self.corpus = corpus
         self.save = save
@@ -61,6 +63,7 @@ class Training:
         self.seconds = 0.0
         self._train = train
         self._held_out = held_out
+        self._links = links
         self._trainer = _lightning(settings, folder=folder)
         self.curves = Curves(folder, tensorboard=settings.tensorboard) if self.first else None
 
@@ -129,7 +132,7 @@ class Training:
         phase = self.settings.plan[number]
         return Steps(
             make_sampler(self.settings, self._train, phase, number=number),
-            make_rows(self.settings, self.corpus, number=number),
+            make_rows(self.settings, self.corpus, number=number, links=self._links),
             phase=phase,
             accumulate=self.settings.accumulate,
             share=self._share,
@@ -156,7 +159,7 @@ class Training:
         phase = self.settings.plan[number]
         return for_validation(
             make_sampler(self.settings, self._train, phase, number=number),
-            make_rows(self.settings, self.corpus, number=number),
+            make_rows(self.settings, self.corpus, number=number, links=self._links),
             held_out,
         )
 
