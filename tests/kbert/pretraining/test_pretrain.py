@@ -363,5 +363,6 @@ def test_the_recipes_are_valid(
     recipe: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KBERT_CORPUS", "somewhere")
+    monkeypatch.setenv("KBERT_KG", "hownet")
     assert main(["--config", str(recipe), "--print-config"]) == 0
     assert "corpus: somewhere" in capsys.readouterr().out
