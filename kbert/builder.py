@@ -25,6 +25,7 @@ from kbert.data import Columns, load_splits
 from kbert.depths import check_layers
 from kbert.errors import SettingsError
 from kbert.examples import Splits, TaggedExample, TextExample
+from kbert.knowledge_settings import KnowledgeSettings
 from kbert.nn import Encoder, EncoderConfig
 from kbert.settings import TrainSettings
 from kbert.tokenizer import Tokenizer
@@ -34,7 +35,7 @@ _SHOWN = 5  # stop names that a note lists
 _TRIPLES_FOR_VOCABULARY = 200_000  # a learnt vocabulary reads this many triples of the graph
 
 
-def load_graph(settings: TrainSettings) -> TripleStore:
+def load_graph(settings: KnowledgeSettings) -> TripleStore:
     """Load the graph that settings name, and say what it holds, and which stop names it has not."""
     with reading(settings.kg) as progress:
         store = graphs.load(

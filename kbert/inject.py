@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from graphs import Fact, MentionIndex, TripleStore
+from graphs import Fact, Mention, MentionIndex, TripleStore
 from graphs.selection import Policy, first_kept, make
 from kbert.errors import DataError
 from kbert.tokenizer import Encoding, Tokenizer
@@ -134,6 +134,23 @@ class Injector:
                 return trees
             start += min(stride, stop - start)
             stop = min(start + room, len(second.ids))
+
+    def mentions(self, text: str) -> list[Mention]:
+        """Return the names of entities in a text, those without facts to inject included."""
+        return self._index.find(text)
+
+    def anchors(self, text: str) -> tuple[Encoding, list[Anchor], int]:
+        """Return a text's pieces, the anchors among them, and how many facts did not fit.
+
+        They are the text's own tree, of which trees of several texts can be built; a text that is
+        too long for one gets no facts. Raises `DataError` for a text without any token.
+        """
+        encoding = self._encode(text)
+        anchors = self._anchors(text, encoding, len(encoding.ids), shift=0)
+        if not self.repeat_mentions:
+            anchors = _first_of_each(anchors)
+        fitting, omitted = self._fit(anchors, room=self._room(len(encoding.ids) + 2))
+        return encoding, fitting, omitted
 
     def _encode(self, text: str, *, masks: Sequence[tuple[int, int]] = ()) -> Encoding:
         encoding = Encoding([], [], []) if masks else self.tokenizer.encode(text)

@@ -14,12 +14,13 @@ from graphs.catalog import CATALOG
 from graphs.errors import GraphError
 from kbert.errors import RunError
 from kbert.inject import Injector
+from kbert.knowledge_settings import KnowledgeSettings
 from kbert.run import RunRecord
 from kbert.settings import TrainSettings
 from kbert.tokenizer import Tokenizer
 
 
-def make_policy(settings: TrainSettings, store: TripleStore) -> selection.Policy:
+def make_policy(settings: KnowledgeSettings, store: TripleStore) -> selection.Policy:
     """Build the policy that settings describe. Raises `GraphError` for an unknown relation."""
     return selection.make(
         settings.selection,
@@ -35,13 +36,20 @@ def make_injector(settings: TrainSettings, store: TripleStore, tokenizer: Tokeni
 
     Raises `GraphError` for a relation that the graph does not have.
     """
+    return injector_for(settings, store, tokenizer, max_length=settings.max_length)
+
+
+def injector_for(
+    settings: KnowledgeSettings, store: TripleStore, tokenizer: Tokenizer, *, max_length: int
+) -> Injector:
+    """Build the injector for sequences of `max_length`; raises as `make_injector` does."""
     policy = make_policy(settings, store)
     restricted = bool(settings.allow_relations or settings.deny_relations or store.named)
     return Injector(
         store,
         tokenizer,
         max_facts=settings.max_facts,
-        max_length=settings.max_length,
+        max_length=max_length,
         max_branches=settings.max_branches,
         max_fact_share=settings.max_fact_share,
         repeat_mentions=settings.repeat_mentions,

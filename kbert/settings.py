@@ -19,31 +19,14 @@ from typing import Any, Literal
 
 from kbert.columns import Form
 from kbert.errors import SettingsError
+from kbert.knowledge_settings import KNOWLEDGE_RANGES, KnowledgeSettings
 from kbert.recipes import read_recipe, write_recipe
 from kbert.schedules import Schedule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrainSettings:
+class TrainSettings(KnowledgeSettings):
     """Everything a fine-tuning run depends on. Raises `SettingsError` for a value out of range."""
-
-    kg: str = "none"
-    max_facts: int = 2
-    max_branches: int | None = None
-    max_fact_share: float = 1.0
-    max_per_relation: int | None = None
-    repeat_mentions: bool = True
-    fact_dropout: float = 0.0
-    selection: Literal["first", "rare", "central", "similar"] = "first"
-    allow_relations: tuple[str, ...] = ()
-    deny_relations: tuple[str, ...] = ()
-    relation_text: bool = True
-    min_name_length: int = 2
-    stop_names: tuple[str, ...] = ()
-    fold_case: bool = False
-    nfkc: bool = False
-    kg_languages: tuple[str, ...] = ()
-    kg_on_error: Literal["fail", "skip"] = "fail"
 
     data: str = "sample"
     data_config: str | None = None
@@ -157,12 +140,7 @@ _ANSWERING = (
     "best_answers",
 )
 _RANGES: Mapping[str, tuple[float, float]] = {
-    "max_facts": (0, 1000),
-    "max_branches": (0, 10000),
-    "max_fact_share": (0.0, 1.0),
-    "max_per_relation": (1, 1000),
-    "fact_dropout": (0.0, 1.0),
-    "min_name_length": (1, 1000),
+    **KNOWLEDGE_RANGES,
     "max_length": (8, 100_000),
     "null_threshold": (-1e9, 1e9),
     "window": (8, 100_000),

@@ -20,7 +20,7 @@ from kbert.pretraining.choosing import LONGEST, choose_pieces, choose_spans, cho
 from kbert.pretraining.lengths import SpanLengths
 from kbert.pretraining.replacement import Replacement
 from kbert.pretraining.types import Masked
-from kbert.pretraining.units import PADDING
+from kbert.pretraining.units import COUNTED, PADDING
 
 _CHOICE: Final = 0xC401CE  # keep the two kinds of draws apart
 _REPLACEMENT: Final = 0x2E91ACE
@@ -51,7 +51,8 @@ class Corruption:
     """How sequences are corrupted.
 
     A sequence with n tokens that are not special has k = max(1, round(rate x n)) masked, but at
-    most `max_predictions`, and not more than n; halves are rounded to the even number. Example i
+    most `max_predictions`, and not more than may be masked; halves are rounded to the even number.
+    Tokens of the group `units.COUNTED` are among the n, but are not masked. Example i
     of an epoch is corrupted as a function of seed, epoch and i: anew in every epoch, or, with
     `dupe_factor` d, in d ways that return every d epochs (static masks).
 
@@ -97,7 +98,8 @@ class Corruption:
     def counts(self, groups: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return k for each row of groups (B, L)."""
         candidates = np.count_nonzero(groups >= 0, axis=1)
-        sizes = np.count_nonzero(groups != PADDING, axis=1) if self.google_quirks else candidates
+        known = groups != PADDING if self.google_quirks else (groups >= 0) | (groups == COUNTED)
+        sizes = np.count_nonzero(known, axis=1)
         wanted = np.maximum(1, np.rint(self.rate * sizes)).astype(np.int32)
         most = candidates if self.max_predictions is None else self.max_predictions
         fitting: NDArray[np.int32] = np.minimum(np.minimum(wanted, most), candidates)

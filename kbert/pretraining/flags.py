@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
+from kbert.flags import HELP as TRAIN_HELP
 from kbert.flags import add_settings
 from kbert.pretraining.settings import PretrainSettings
 
@@ -25,8 +26,16 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "google_quirks": "make pairs and masks as google-research/bert does, oddities included",
         "packing": "several sequences in a row, kept apart; else batches of like length",
     },
+    "knowledge": {
+        **TRAIN_HELP["knowledge"],
+        "max_branches": "facts injected per sentence of the corpus (default: as many as fit)",
+        "max_fact_share": "largest share of a sentence's tokens that facts take, 0 to 1",
+        "mask_where": "mask the text (trunk), or whole tails of facts, which teaches the graph"
+        " (tails; where a sequence has no facts, its text), or the two alike (both)",
+    },
     "corruption": {
-        "unit": "what is masked as one: pieces or whole words",
+        "unit": "what is masked as one: pieces, whole words, or all of an entity's name, where the"
+        " graph knows one, and else words",
         "spans": "units of a masked span: one, SpanBERT's geometric, ALBERT's 1/n, or Poisson",
         "mask_rate": "share of the tokens that are predicted",
         "max_predictions": "most predicted tokens of a sequence (default: any number)",

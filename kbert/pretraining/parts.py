@@ -20,6 +20,7 @@ from kbert.pretraining.corpus import Columns
 from kbert.pretraining.corruption import Corruption
 from kbert.pretraining.held_out import Part
 from kbert.pretraining.lengths import SpanLengths
+from kbert.pretraining.links import Links
 from kbert.pretraining.objectives import Weights
 from kbert.pretraining.relations import RELATIONS
 from kbert.pretraining.replacement import Replacement
@@ -28,6 +29,7 @@ from kbert.pretraining.settings import Phase, PretrainSettings
 from kbert.pretraining.shards import Corpus
 from kbert.pretraining.steps import Sampler
 from kbert.pretraining.targets import BOUNDARY_POSITIONS
+from kbert.pretraining.trees import Trees
 from kbert.pretraining.vocabulary import train_vocabulary
 from kbert.tokenizer import Tokenizer
 
@@ -72,6 +74,7 @@ def open_corpus(settings: PretrainSettings, *, scratch: Path) -> Corpus:
         tokenizer=tokenizer,
         lines=settings.lines,
         columns=columns,
+        keep_text=settings.kg != "none",
         announce=console.say,
     )
 
@@ -153,8 +156,10 @@ def make_sampler(settings: PretrainSettings, part: Part, phase: Phase, *, number
     )
 
 
-def make_rows(settings: PretrainSettings, corpus: Corpus, *, number: int) -> RowMaker:
-    """Make what makes the batches of phase `number`, from 0."""
+def make_rows(
+    settings: PretrainSettings, corpus: Corpus, *, number: int, links: Links | None = None
+) -> RowMaker:
+    """Make what makes the batches of phase `number`, from 0; `links` is the linked corpus."""
     keep = max(0.0, 1.0 - settings.mask_share - settings.random_share)
     corruption = Corruption(
         mask_id=corpus.special.mask,
@@ -180,13 +185,25 @@ def make_rows(settings: PretrainSettings, corpus: Corpus, *, number: int) -> Row
         relation=settings.relation != "none",
         boundary=settings.boundary_weight > 0,
         causal_share=settings.causal_share,
+        trees=None if links is None else _trees(settings, links, number=number),
+    )
+
+
+def _trees(settings: PretrainSettings, links: Links, *, number: int) -> Trees:
+    return Trees(
+        links=links,
+        where=settings.mask_where,
+        dropout=settings.fact_dropout,
+        seed=_phase_seed(settings, number),
+        dupe_factor=settings.dupe_factor,
     )
 
 
 def for_validation(sampler: Sampler, make: RowMaker, part: Part) -> tuple[Sampler, RowMaker]:
-    """Return what makes the batches of held-out texts: of one seed, whatever the run's."""
+    """Return what makes the batches of held-out texts: of one seed, with all of their facts."""
     corruption = replace(make.corruption, seed=0, dupe_factor=None)
-    return replace(sampler, part=part, seed=0), replace(make, corruption=corruption)
+    trees = None if make.trees is None else replace(make.trees, dropout=0.0)
+    return replace(sampler, part=part, seed=0), replace(make, corruption=corruption, trees=trees)
 
 
 def make_weights(settings: PretrainSettings) -> Weights:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ from kbert.pretraining.pairs import Pairs
 from kbert.pretraining.relations import NO_RELATION
 from kbert.pretraining.shards import Corpus
 from kbert.pretraining.targets import IGNORED, OBJECTIVES, Labelled, SpanTargets, Targets, causal
+from kbert.pretraining.trees import Trees
+from kbert.pretraining.types import Seen, Sequences
 from kbert.pretraining.units import SPECIAL, unit_groups
 
 Ints = NDArray[np.int32]
@@ -73,14 +75,6 @@ class MicroBatch:
         return replace(self, targets=Targets(**silent))
 
 
-class _Sequences(NamedTuple):
-    """Sequences side by side: all (N, longest)."""
-
-    token_ids: Ints
-    groups: Ints
-    segments: Ints
-
-
 @dataclass(frozen=True, kw_only=True)
 class RowMaker:
     """Makes micro-batches of a corpus; picklable, as the corpus pickles as its path.
@@ -88,7 +82,9 @@ class RowMaker:
     `whole_words` makes words the units of corruption. `relation` and `boundary` say whether these
     objectives are pursued. `causal_share` of the sequences are read left to right: they are not
     corrupted, predict each next token, and are not asked for their relation, since `[CLS]` sees
-    itself alone. Which ones is drawn as masks are, from seed, epoch and number.
+    itself alone. Which ones is drawn as masks are, from seed, epoch and number. With `trees` the
+    ranges of pairs are places of its linked corpus, and its facts and entities are those of the
+    sequences; `PretrainSettings` refuses both together.
     """
 
     corpus: Corpus
@@ -97,6 +93,7 @@ class RowMaker:
     relation: bool
     boundary: bool
     causal_share: float = 0.0
+    trees: Trees | None = None
 
     def __call__(
         self, pairs: Pairs, rows: Sequence[Sequence[int]], *, epoch: int, length: int
@@ -104,19 +101,16 @@ class RowMaker:
         """Lay out the pairs whose numbers `rows` gives, in rows of `length` tokens."""
         own = Rows.of(rows)
         chosen = pairs.take(own.numbers)
-        sizes = chosen.lengths
-        made = self._sequences(chosen, sizes)
+        made = self._sequences(chosen.a, chosen.b)
+        if self.trees is not None:
+            made = self.trees.grow(made, chosen.a, chosen.b, indices=own.numbers, epoch=epoch)
+        sizes = made.sizes.astype(np.int64)
         ordered = self._ordered(own.numbers, epoch=epoch)
         groups = np.where(ordered[:, None], np.int32(SPECIAL), made.groups)
         masked = self.corruption(made.token_ids, groups, indices=own.numbers, epoch=epoch)
         plan = layout(Rows(np.arange(len(sizes)), own.edges), sizes, max_length=length)
-        present, inside = np.arange(made.token_ids.shape[1]) < sizes[:, None], plan.example >= 0
-        # Sequence by sequence, row by row: tokens come in the same order in both.
-        ids = np.full(inside.shape, self.corpus.special.pad, dtype=np.int64)
-        ids[inside] = masked.token_ids[present]
-        segments = np.zeros(inside.shape, dtype=np.int64)
-        segments[inside] = made.segments[present]
-        batch = _batch(ids, segments, plan, lengths=np.count_nonzero(inside, axis=1))
+        inside = plan.example >= 0
+        batch = self._laid_out(made, masked, plan)
         labels = np.where(ordered, NO_RELATION, chosen.label)
         targets = self._targets(masked, labels, _Places.of(own, sizes), length=length)
         if self.causal_share:
@@ -128,8 +122,27 @@ class RowMaker:
             targets,
             tokens=int(sizes.sum()),
             squares=int(np.where(ordered, sizes * (sizes + 1) // 2, sizes**2).sum()),
-            slots=ids.size,
+            slots=inside.size,
         )
+
+    def _laid_out(self, made: Sequences, masked: MaskedBatch, plan: Layout) -> Batch:
+        """Move sequences to their places in rows."""
+        present = np.arange(made.token_ids.shape[1]) < made.sizes[:, None]
+        inside = plan.example >= 0
+
+        def laid(values: NDArray[Any], otherwise: Any) -> NDArray[Any]:
+            # Sequence by sequence, row by row: tokens come in the same order in both.
+            found = np.full(inside.shape, otherwise, dtype=values.dtype)
+            found[inside] = values[present]
+            return found
+
+        ids = laid(masked.token_ids, self.corpus.special.pad)
+        seen = _plain(plan)
+        if made.seen is not None:
+            pairwise = zip(made.seen, seen, strict=True)
+            seen = Seen(*(np.where(inside, laid(own, 0), other) for own, other in pairwise))
+        lengths = np.count_nonzero(inside, axis=1)
+        return _batch(ids, laid(made.segments, 0), plan.document, seen, lengths=lengths)
 
     def _ordered(self, numbers: NDArray[np.int64], *, epoch: int) -> NDArray[np.bool_]:
         """Say which sequences (N,) are read left to right."""
@@ -138,26 +151,38 @@ class RowMaker:
         chosen: NDArray[np.bool_] = drawn < self.causal_share
         return chosen
 
-    def _sequences(self, pairs: Pairs, sizes: NDArray[np.int64]) -> _Sequences:
+    def _sequences(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> Sequences:
         """Read the pieces of sequences and put the special ones between them."""
-        special = self.corpus.special
-        columns = np.arange(int(sizes.max()))
-        first = (pairs.a[:, 1] - pairs.a[:, 0])[:, None]
-        middle, last = first + 1, sizes[:, None] - 1
+        special, paired = self.corpus.special, b[:, 1] > b[:, 0]
+        if self.trees is not None:
+            a, b = self.trees.links.tokens(a), self.trees.links.tokens(b)
+        first, second = a[:, 1:] - a[:, :1], b[:, 1:] - b[:, :1]
+        middle = first + 1
+        last = middle + np.where(paired[:, None], second + 1, 0)
+        columns = np.arange(int(last.max()) + 1)
         in_a = (columns > 0) & (columns < middle)
         in_b = (columns > middle) & (columns < last)
-        source = np.where(in_a, pairs.a[:, :1] + columns - 1, 0)
-        source += np.where(in_b, pairs.b[:, :1] + columns - middle - 1, 0)
+        source = np.where(in_a, a[:, :1] + columns - 1, 0)
+        source += np.where(in_b, b[:, :1] + columns - middle - 1, 0)
         ids = self.corpus.token_ids[source].astype(np.int32)
         padding = columns > last
         ids[:, 0] = special.cls
         ids[(columns == middle) | (columns == last)] = special.sep
         ids[padding] = special.pad
-        starts = self.corpus.word_starts(ids) if self.whole_words else None
         groups = unit_groups(
-            starts=starts, special=~(in_a | in_b) & ~padding, padding=np.asarray(padding)
+            starts=self._unit_starts(ids, source),
+            special=~(in_a | in_b) & ~padding,
+            padding=np.asarray(padding),
         )
-        return _Sequences(ids, groups, ((columns > middle) & ~padding).astype(np.int32))
+        segments = ((columns > middle) & ~padding).astype(np.int32)
+        return Sequences(ids, groups, segments, last[:, 0] + 1)
+
+    def _unit_starts(self, ids: Ints, source: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Say of each token whether a unit begins there; `source` is where the corpus has it."""
+        if self.trees is not None and self.trees.links.units is not None:
+            units: NDArray[np.bool_] = self.trees.links.units[source]
+            return units
+        return self.corpus.word_starts(ids) if self.whole_words else None
 
     def _targets(
         self, masked: MaskedBatch, labels: NDArray[np.int64], places: _Places, *, length: int
@@ -195,21 +220,33 @@ class _Places(NamedTuple):
         )
 
 
-def _batch(ids: Numbers, segments: Numbers, plan: Layout, *, lengths: NDArray[np.int64]) -> Batch:
-    document = torch.from_numpy(plan.document)
-    zeros = torch.zeros_like(document)
+def _plain(plan: Layout) -> Seen:
+    """Let all tokens of a sequence see each other."""
+    zeros = np.zeros_like(plan.document)
+    return Seen(plan.positions, zeros, zeros + 1, np.ones_like(zeros, dtype=np.bool_))
+
+
+def _batch(
+    ids: Ints,
+    segments: Ints,
+    document: Ints,
+    seen: Seen,
+    *,
+    lengths: NDArray[np.int64],
+) -> Batch:
+    zeros = torch.zeros(document.shape, dtype=torch.int32)
     visibility = Visibility(
-        document=document,
-        enter=zeros,
-        leave=zeros + 1,
-        trunk=torch.ones_like(document, dtype=torch.bool),
+        document=torch.from_numpy(document),
+        enter=torch.from_numpy(seen.enter),
+        leave=torch.from_numpy(seen.leave),
+        trunk=torch.from_numpy(seen.trunk),
         query_rank=zeros,
         key_rank=zeros,
     )
     return Batch(
-        torch.from_numpy(ids),
-        torch.from_numpy(plan.positions.astype(np.int64)),
-        torch.from_numpy(segments),
+        torch.from_numpy(ids.astype(np.int64)),
+        torch.from_numpy(seen.positions.astype(np.int64)),
+        torch.from_numpy(segments.astype(np.int64)),
         visibility,
         torch.from_numpy(lengths),
     )

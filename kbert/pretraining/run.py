@@ -3,7 +3,7 @@
 `kbert.pretrain` is the command line over it; use it directly to run from Python. The run folder is
 a model that `transformers` reads and that `--init` of `kbert.train` takes; beside it are
 
-    run.json      settings, corpus with fingerprint, versions     config.yaml   the settings again
+    run.json      settings, corpus and graph with fingerprints    config.yaml   the settings again
     metrics.json  figures of the run                              metrics.csv   its curves
     samples.txt   what the model makes of masked tokens           README.md     its model card
 """
@@ -29,6 +29,8 @@ from kbert.nn.checkpoint import load_language_model, save
 from kbert.plans import dropout_seed
 from kbert.pretraining.curves import check_tensorboard
 from kbert.pretraining.held_out import Part, split
+from kbert.pretraining.knowledge import open_knowledge
+from kbert.pretraining.links import Links
 from kbert.pretraining.objectives import described
 from kbert.pretraining.parts import make_network, open_corpus
 from kbert.pretraining.relations import RELATIONS
@@ -42,6 +44,7 @@ from kbert.run import FORMAT, check_output, new_run, unfinished, write_json, wri
 
 KIND: Final = "pretraining"
 _SCRATCH: Final = "corpus"
+_LINKS: Final = "links"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class PretrainReport:
 
     settings: PretrainSettings
     corpus: dict[str, Any]
+    knowledge: dict[str, Any]
     parameters: int
     step: int
     measures: Sequence[Measure]
@@ -91,6 +95,16 @@ class PretrainReport:
             lines.append(f"{name:10} {score.loss:8.4f} {score.accuracy:9.4f} {score.targets:9,}")
         return "\n".join(lines)
 
+    def _graph(self) -> list[str]:
+        """Say in a line of the model card which graph there was."""
+        if not self.knowledge:
+            return []
+        graph, found = self.knowledge["graph"], self.knowledge["facts"]
+        return [
+            f"Graph: {graph['name']} ({graph['triples']:,} triples), {found['facts']:,} facts in"
+            f" the corpus; masked was: {self.settings.mask_where}."
+        ]
+
     def card(self) -> str:
         """Write the model card."""
         settings, corpus = self.settings, self.corpus
@@ -103,6 +117,7 @@ class PretrainReport:
             f"Corpus: {corpus['tokens']:,} tokens in {corpus['documents']:,} documents, of which"
             f" {corpus['held_out']:,} were held out. Sentence relation: {settings.relation}."
             f" {_asked(settings)}",
+            *self._graph(),
             "",
             "```",
             self.table(),
@@ -150,7 +165,8 @@ def default_output(settings: PretrainSettings) -> str:
 def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainReport:
     generator = torch.Generator().manual_seed(settings.seed)
     corpus = open_corpus(settings, scratch=folder / _SCRATCH)
-    train, held_out = _parts(settings, corpus)
+    knowledge = open_knowledge(settings, corpus, scratch=folder / _LINKS)
+    train, held_out = _parts(settings, corpus, knowledge.links)
     network = make_network(settings, corpus, generator=generator)
     training = Training(
         settings,
@@ -159,6 +175,7 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
         held_out=held_out,
         folder=folder,
         save=lambda whole: save(whole, folder, labels=_labels(settings)),
+        links=knowledge.links,
     )
     torch.manual_seed(dropout_seed(settings.seed, rank=training.processes.share.rank))
     parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
@@ -181,6 +198,7 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
     report = PretrainReport(
         settings=settings,
         corpus=_describe(corpus, held_out),
+        knowledge=knowledge.record or {},
         parameters=parameters,
         step=training.saved_step,
         measures=training.measures,
@@ -194,15 +212,18 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
     if training.processes.first:
         corpus.tokenizer().save(folder)
         _write(report, folder)
-        shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
+        for scratch in (_SCRATCH, _LINKS):
+            shutil.rmtree(folder / scratch, ignore_errors=True)
     if ended is None:
         training.processes.barrier()
     return report
 
 
-def _parts(settings: PretrainSettings, corpus: Corpus) -> tuple[Part, Part | None]:
+def _parts(
+    settings: PretrainSettings, corpus: Corpus, links: Links | None
+) -> tuple[Part, Part | None]:
     train, held_out = split(
-        sentences=corpus.sentences,
+        sentences=corpus.sentences if links is None else links.sentences,
         documents=corpus.documents,
         share=settings.held_out,
         relation=settings.relation,
@@ -270,6 +291,7 @@ def _describe(corpus: Corpus, held_out: Part | None) -> dict[str, Any]:
 def _write(report: PretrainReport, folder: Path) -> None:
     settings = report.settings
     content = {"format": FORMAT, "task": KIND, "corpus": report.corpus}
+    content |= report.knowledge
     content |= {"settings": settings.to_mapping(), "versions": versions()}
     write_json(folder / "run.json", content)
     (folder / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -23,7 +24,8 @@ def samples(
     """Return at most `most` sequences as texts, whose predicted tokens stand in brackets.
 
     `[cat]` was named rightly; of `[cat: dog]` the text has cat, and the model says dog. Of a
-    sequence that is read left to right each token is named, from those before it.
+    sequence that is read left to right each token is named, from those before it. A mention is
+    followed by its facts, each in ⟨ ⟩.
     """
     found: list[str] = []
     device = network.table.device
@@ -53,18 +55,39 @@ def samples(
 def _texts(
     part: MicroBatch, told: dict[int, tuple[int, int]], *, tokenizer: Tokenizer
 ) -> list[str]:
-    """Spell the sequences of a batch, each of which begins with `[CLS]`."""
-    lines: list[list[str]] = []
-    ids, lengths = part.inputs.token_ids.tolist(), part.inputs.lengths.tolist()
-    width = part.inputs.token_ids.shape[1]
-    for row, (pieces, length) in enumerate(zip(ids, lengths, strict=True)):
-        for column, piece in enumerate(pieces[:length]):
-            if piece == tokenizer.cls_id and row * width + column not in told:
-                lines.append([])
-                continue
+    """Spell the sequences of a batch, each without its `[CLS]`."""
+    inputs, lines = part.inputs, []
+    width = inputs.token_ids.shape[1]
+    seen = inputs.visibility
+    columns = zip(
+        inputs.token_ids.tolist(), seen.document.tolist(), seen.trunk.tolist(),
+        seen.enter.tolist(), seen.leave.tolist(), inputs.lengths.tolist(), strict=True,
+    )  # fmt: skip
+    for row, (ids, documents, trunk, enter, leave, length) in enumerate(columns):
+        texts = []
+        for column, piece in enumerate(ids[:length]):
             truth, guess = told.get(row * width + column, (piece, piece))
             text = tokenizer.piece(truth)
             if row * width + column in told:
                 text = f"[{text}]" if truth == guess else f"[{text}: {tokenizer.piece(guess)}]"
-            lines[-1].append(text)
-    return [" ".join(line).replace(" ##", "") for line in lines]
+            texts.append(text)
+        for number in dict.fromkeys(documents[:length]):
+            own = [c for c in range(length) if documents[c] == number]
+            facts = _facts([c for c in own if not trunk[c]], enter, texts)
+            words = []
+            ahead = [c for c in own if trunk[c]]
+            for column, after in zip_longest(ahead, ahead[1:]):
+                words.append(texts[column])
+                if after is None or enter[after] != enter[column]:  # where the mention ends
+                    below = range(enter[column] + 1, leave[column])
+                    words += [facts[node] for node in below if node in facts]
+            lines.append(" ".join(words[1:]).replace(" ##", ""))
+    return lines
+
+
+def _facts(columns: Sequence[int], nodes: Sequence[int], texts: Sequence[str]) -> dict[int, str]:
+    """Spell each fact, by its node."""
+    words: dict[int, list[str]] = {}
+    for column in columns:
+        words.setdefault(nodes[column], []).append(texts[column])
+    return {node: f"⟨{' '.join(own)}⟩" for node, own in words.items()}

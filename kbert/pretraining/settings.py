@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from kbert.errors import SettingsError
+from kbert.knowledge_settings import KNOWLEDGE_RANGES, KnowledgeSettings
 from kbert.recipes import read_recipe, write_recipe
 from kbert.settings import changed, check_fields, flag, to_mapping
 
@@ -28,7 +29,7 @@ class Phase(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PretrainSettings:
+class PretrainSettings(KnowledgeSettings):
     """Everything a pre-training run depends on. Raises `SettingsError` for a value out of range."""
 
     corpus: str | None = None
@@ -44,7 +45,10 @@ class PretrainSettings:
     google_quirks: bool = False
     packing: bool = True
 
-    unit: Literal["piece", "word"] = "piece"
+    max_fact_share: float = 0.5
+    mask_where: Literal["trunk", "tails", "both"] = "trunk"
+
+    unit: Literal["piece", "word", "entity"] = "piece"
     spans: Literal["one", "geometric", "inverse", "poisson"] = "one"
     mask_rate: float = 0.15
     max_predictions: int | None = None
@@ -130,6 +134,7 @@ class PretrainSettings:
             )
         if self.vocab is not None:
             self._refuse(("vocab_size",), "is for a learnt vocabulary; --vocab has its own")
+        self._refuse_without_facts()
         if self.relation == "none":
             self._refuse(
                 ("short_probability", "relation_weight"),
@@ -154,6 +159,25 @@ class PretrainSettings:
                     "--causal-share 1 needs --relation none: there [CLS], which would tell the"
                     " relation, sees itself alone"
                 )
+
+    def _refuse_without_facts(self) -> None:
+        """Refuse what needs a graph, and what it cannot be joined with."""
+        if self.kg == "none":
+            self._refuse(("mask_where",), "is about the facts of a graph; name one with --kg")
+            if self.unit == "entity":
+                raise SettingsError("--unit entity: name the graph of the entities with --kg")
+        if self.mask_where != "trunk" and not self.max_facts:
+            raise SettingsError(f"--mask-where {self.mask_where}: --max-facts 0 leaves no facts")
+        if self.mask_where != "trunk" and self.boundary_weight:
+            raise SettingsError(
+                f"--boundary-weight does not go with --mask-where {self.mask_where}: no token"
+                " follows the tail of a fact"
+            )
+        if self.kg != "none" and self.causal_share:
+            raise SettingsError(
+                "--causal-share does not go with --kg: a fact in the midst of a sentence has no"
+                " next token"
+            )
 
     def _refuse(self, names: tuple[str, ...], why: str) -> None:
         for name in changed(self, names):
@@ -194,6 +218,7 @@ _OF_MASKS: Final = (
     *("replace_per", "dupe_factor", "google_quirks", "masked_weight", "boundary_weight"),
 )
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    **KNOWLEDGE_RANGES,
     "vocab_size": (16, 1_000_000),
     "held_out": (0.0, 0.5),
     "short_probability": (0.0, 1.0),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch.utils.data import DataLoader
 
     from kbert.nn.pretraining_heads import LanguageModel
+    from kbert.pretraining.links import Links
     from kbert.pretraining.rows import MicroBatch, RowMaker
     from kbert.pretraining.settings import PretrainSettings
     from kbert.pretraining.shards import Corpus
@@ -48,8 +49,9 @@ class Training:
         held_out: Part | None,
         folder: Path,
         save: Callable[[LanguageModel], None],
+        links: Links | None = None,
     ) -> None:
-        """Bind the parts; `save` writes a network's weights."""
+        """Bind the parts; `save` writes a network's weights, `links` is the linked corpus."""
         self.settings = settings
         self.corpus = corpus
         self.save = save
@@ -59,6 +61,7 @@ class Training:
         self.seconds = 0.0
         self._train = train
         self._held_out = held_out
+        self._links = links
         self.processes = Processes(
             settings, epochs=len(settings.plan), strategy=_strategy(settings), folder=folder
         )
@@ -107,7 +110,7 @@ class Training:
         phase = self.settings.plan[number]
         return Steps(
             make_sampler(self.settings, self._train, phase, number=number),
-            make_rows(self.settings, self.corpus, number=number),
+            make_rows(self.settings, self.corpus, number=number, links=self._links),
             phase=phase,
             accumulate=self.settings.accumulate,
             share=self.processes.share,
@@ -134,7 +137,7 @@ class Training:
         phase = self.settings.plan[number]
         return for_validation(
             make_sampler(self.settings, self._train, phase, number=number),
-            make_rows(self.settings, self.corpus, number=number),
+            make_rows(self.settings, self.corpus, number=number, links=self._links),
             held_out,
         )
 

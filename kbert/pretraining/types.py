@@ -40,6 +40,29 @@ class Masked(NamedTuple):
     spans: NDArray[np.int32] | None
 
 
+class Seen(NamedTuple):
+    """What sentence trees say of tokens, all (N, L): see `kbert.nn.visibility`."""
+
+    positions: NDArray[np.int32]
+    enter: NDArray[np.int32]
+    leave: NDArray[np.int32]
+    trunk: NDArray[np.bool_]
+
+
+class Sequences(NamedTuple):
+    """Sequences side by side, before they are corrupted: N of at most L tokens, `sizes` (N,).
+
+    `token_ids` and `segments` (N, L) are int32, as are `groups`, the units of masking. `seen` is
+    None where all sequences are plain text.
+    """
+
+    token_ids: NDArray[np.int32]
+    groups: NDArray[np.int32]
+    segments: NDArray[np.int32]
+    sizes: NDArray[np.int64]
+    seen: Seen | None = None
+
+
 def generator(*, seed: int, epoch: int, index: int) -> np.random.Generator:
     """Return the source of randomness of example `index` in `epoch`, the same in every process.
 

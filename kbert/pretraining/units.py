@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 SPECIAL: Final = -1  # the group of [CLS], [SEP] and the like
 PADDING: Final = -2
+COUNTED: Final = -3  # not to be masked, but counted among the tokens that the budget is a share of
 
 
 def unit_groups(

@@ -49,10 +49,35 @@ def small_corpus(
     texts: Path, make_tokenizer: Callable[..., Tokenizer], tmp_path_factory: pytest.TempPathFactory
 ) -> Corpus:
     """Those documents, tokenised; `doghouse` is two pieces."""
-    words = ["anna", "ben", "carl", "dora", "sees", "likes", "the", "cat", "tree", ".", "dog"]
     folder = tmp_path_factory.mktemp("corpora") / "people"
-    tokenizer = make_tokenizer([*words, "##house"])
+    tokenizer = make_tokenizer([*WORDS, "##house"])
     return build_corpus([texts], folder, tokenizer=tokenizer, lines="sentence")
+
+
+WORDS = ["anna", "ben", "carl", "dora", "sees", "likes", "the", "cat", "tree", ".", "dog"]
+CITIES = {"anna": "rome", "ben": "new york", "carl": "oslo", "dora": "lima"}
+
+
+@pytest.fixture(scope="session")
+def people_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where those people live and what they do, which no text says; one entity has two words."""
+    lines = [f"{name}\tlives in\t{city}" for name, city in CITIES.items()]
+    lines += [f"{name}\tjob\t{job}" for name, job in [("anna", "pilot"), ("ben", "pilot")]]
+    lines += ["the cat\tcolour\tblack"]
+    file = tmp_path_factory.mktemp("graphs") / "people.spo"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def told_corpus(
+    texts: Path, make_tokenizer: Callable[..., Tokenizer], tmp_path_factory: pytest.TempPathFactory
+) -> Corpus:
+    """The documents with their text, and a vocabulary that knows the graph's words."""
+    words = [*WORDS, "lives", "in", "job", "colour", "rome", "new", "york", "oslo", "lima"]
+    folder = tmp_path_factory.mktemp("corpora") / "told"
+    tokenizer = make_tokenizer([*words, "##house", "pilot", "black"])
+    return build_corpus([texts], folder, tokenizer=tokenizer, lines="sentence", keep_text=True)
 
 
 Settings = Callable[..., PretrainSettings]

@@ -331,6 +331,7 @@ def test_decay_spares_biases_and_norms(settings: Settings) -> None:
         ({"relation": "none", "relation_weight": 2.0}, "--relation-weight is for pairs"),
         ({"replace_per": "span"}, "--replace-per is for words or spans"),
         ({"mask_share": 0.95}, "add up to more than 1"),
+        ({"causal_share": 0.5, "kg": "cn_dbpedia"}, "--causal-share does not go with --kg"),
         ({"causal_weight": 2.0}, "--causal-weight is for --causal-share"),
         ({"causal_share": 1.5}, "--causal-share must be between"),
         ({"causal_share": 1}, "--causal-share 1 needs --relation none"),
@@ -403,5 +404,6 @@ def test_the_recipes_are_valid(
     recipe: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KBERT_CORPUS", "somewhere")
+    monkeypatch.setenv("KBERT_KG", "hownet")
     assert main(["--config", str(recipe), "--print-config"]) == 0
     assert "corpus: somewhere" in capsys.readouterr().out
