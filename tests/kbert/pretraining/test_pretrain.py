@@ -172,6 +172,60 @@ def test_accumulation_equals_the_big_batch(
         torch.testing.assert_close(tensor, other[name], rtol=1e-3, atol=2e-5)
 
 
+def test_what_is_held_out_is_the_same_whatever_the_seed(settings: Settings, tmp_path: Path) -> None:
+    """At a rate of 0 nothing is learnt, so each seed measures the same weights."""
+    pretrain(settings(output=str(tmp_path / "first")))
+    scratch = {"layers": 2, "width": 128, "heads": 2, "feed_forward": 512}
+    measured = []
+    for seed in (1, 2):
+        report = pretrain(
+            settings(
+                init=str(tmp_path / "first"), seed=seed, learning_rate=0.0, phases=["3x32", "1x16"],
+                output=str(tmp_path / str(seed)), **scratch,
+            )
+        )  # fmt: skip
+        measured.append(report.measures)
+        assert equal(weights(tmp_path / "first"), weights(tmp_path / str(seed)))
+    assert measured[0] == measured[1]
+    train = [
+        row["masked_loss"]
+        for seed in "12"
+        for row in csv.DictReader((tmp_path / seed / "metrics.csv").read_text().splitlines())
+        if row["set"] == "train"
+    ]
+    assert len(set(train)) == len(train) == 6  # what is trained on is another
+
+
+def test_bfloat16_is_for_products_and_not_for_weights(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.dtype] = []
+    whole, step = Pretraining.training_step, torch.optim.AdamW.step
+
+    def watched(self: Pretraining, batch: Any, index: int) -> None:
+        layer = self.model.network.encoder.layers[0].expand
+        hook = layer.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
+        whole(self, batch, index)
+        hook.remove()
+
+    def stepped(self: Any, *arguments: Any, **options: Any) -> Any:
+        result = step(self, *arguments, **options)
+        states = [value for state in self.state.values() for value in state.values()]
+        kept = [*states, *(p for group in self.param_groups for p in group["params"])]
+        assert {value.dtype for value in kept} == {torch.float32}
+        return result
+
+    monkeypatch.setattr(Pretraining, "training_step", watched)
+    monkeypatch.setattr(torch.optim.AdamW, "step", stepped)
+    report = pretrain(settings(precision="bf16", dropout=0.0, output=str(tmp_path / "half")))
+    assert set(seen) == {torch.bfloat16}
+    monkeypatch.undo()
+    full = pretrain(settings(dropout=0.0, output=str(tmp_path / "full")))
+    assert report.measures[-1].loss == pytest.approx(full.measures[-1].loss, rel=0.02)
+    table = weights(tmp_path / "half")["bert.embeddings.word_embeddings.weight"]
+    assert table.dtype == torch.float32 and not torch.equal(table, table.bfloat16().float())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_two_processes_are_one_with_bigger_batches(
@@ -315,6 +369,29 @@ def test_decay_spares_biases_and_norms(settings: Settings) -> None:
     assert [p.shape for p in decayed["params"]] == [(3, 2)] and decayed["weight_decay"] == 0.5
     assert len(others["params"]) == 3 and others["weight_decay"] == 0.0
     assert decayed["betas"] == (0.9, 0.98) and decayed["fused"]
+
+
+def test_decay_is_that_of_the_published_script(settings: Settings) -> None:
+    """google-research/bert leaves out what is called LayerNorm or bias, in all heads too."""
+    from kbert.nn import Encoder, EncoderConfig, LanguageModel
+    from kbert.nn.layout import file_names
+
+    config = EncoderConfig(vocab_size=9, width=8, layers=2, heads=2, feed_forward=8)
+    network = LanguageModel(Encoder(config), relation_labels=2)
+    module = Pretraining(
+        network, weights=make_weights(settings()), learning_rate=1.0, warmup_steps=0,
+        total_steps=1, schedule="linear", weight_decay=0.5, betas=(0.9, 0.98), epsilon=1e-6,
+        clip=0.0, sharded=False,
+    )  # fmt: skip
+    found = {
+        id(p): group["weight_decay"]
+        for group in module.configure_optimizers().param_groups
+        for p in group["params"]
+    }
+    theirs = file_names(network)
+    for name, parameter in network.named_parameters():
+        spared = "LayerNorm" in theirs[name] or "bias" in theirs[name]
+        assert found[id(parameter)] == (0.0 if spared else 0.5), name
 
 
 @pytest.mark.parametrize(
