@@ -104,9 +104,12 @@ class Corpus:
         if tokenizer is not None:
             found = fingerprint(tokenizer)
             if found != corpus.fingerprint:
+                sizes = f"{corpus.vocab_size} pieces, not {len(tokenizer)}"
+                if corpus.vocab_size == len(tokenizer):
+                    sizes = "as many pieces, but others, or of another case"
                 raise DataError(
-                    f"was made with another vocabulary ({corpus.vocab_size} pieces, not these"
-                    f" {len(tokenizer)}); take the one in {corpus.data}, or build the corpus again",
+                    f"was made with another vocabulary ({sizes}); take the one in {corpus.data},"
+                    " or build the corpus again",
                     file=corpus.path,
                 )
         return corpus

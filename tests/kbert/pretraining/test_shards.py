@@ -63,8 +63,10 @@ def test_another_vocabulary_is_refused(
 ) -> None:
     pieces = ["a", "b", "##b", "我", "。"]
     for other in (make_tokenizer(pieces[::-1]), make_tokenizer(pieces, lowercase=False)):
-        with pytest.raises(DataError, match="was made with another vocabulary"):
+        with pytest.raises(DataError, match=r"another vocabulary \(as many pieces, but others"):
             Corpus.open(folder, tokenizer=other)
+    with pytest.raises(DataError, match=r"was made with another vocabulary \(10 pieces, not 9"):
+        Corpus.open(folder, tokenizer=make_tokenizer(pieces[1:]))
 
 
 def test_it_pickles_as_its_path(folder: Path, tokenizer: Tokenizer) -> None:
