@@ -80,11 +80,11 @@ class RowMaker:
     """Makes micro-batches of a corpus; picklable, as the corpus pickles as its path.
 
     `whole_words` makes words the units of corruption. `relation` and `boundary` say whether these
-    objectives are pursued. `causal_share` of the sequences are read left to right: they are not
-    corrupted, predict each next token, and are not asked for their relation, since `[CLS]` sees
-    itself alone. Which ones is drawn as masks are, from seed, epoch and number. With `trees` the
-    ranges of pairs are places of its linked corpus, and its facts and entities are those of the
-    sequences; `PretrainSettings` refuses both together.
+    objectives are pursued. The share `causal_share` of the sequences is read left to right: these
+    are not corrupted, predict each next token, and are not asked for their relation, since their
+    `[CLS]` sees itself alone. Which ones is drawn as masks are, from seed, epoch and number. With
+    `trees` the ranges of pairs are places of its linked corpus, and its facts and entities are
+    those of the sequences; `PretrainSettings` refuses both together.
     """
 
     corpus: Corpus
