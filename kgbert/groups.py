@@ -79,8 +79,8 @@ def cardinalities(graph: NDArray[np.integer], *, relations: int) -> NDArray[np.i
 
 def by_newness(triples: NDArray[np.integer], *, train: NDArray[np.integer]) -> Groups:
     """Group queries by whether train (M, 3) has their head and their tail."""
-    seen = np.isin(triples[:, [0, 2]], train[:, [0, 2]]).all(axis=1)
-    return Groups(1 - seen.astype(np.int64), ("seen", "unseen"))
+    unseen = ~np.isin(triples[:, [0, 2]], train[:, [0, 2]])
+    return Groups(np.asarray(unseen.any(axis=1), dtype=np.int64), ("seen", "unseen"))
 
 
 def by_leakage(triples: NDArray[np.integer], *, train: FilterIndex) -> Groups:
