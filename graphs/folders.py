@@ -103,6 +103,18 @@ def read_name_file(path: str | Path) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield key, tuple(dict.fromkeys(texts))
 
 
+def has_glosses(texts: Iterable[str]) -> bool:
+    """Say whether all texts are `name, gloss`, as `read_names` tells them from names alone."""
+    names = glosses = 0
+    for text in texts:
+        name, comma, gloss = text.partition(", ")
+        if not comma:
+            return False
+        names += len(name.split())
+        glosses += len(gloss.split())
+    return glosses >= _GLOSS * names > 0
+
+
 def _present(folder: Path, names: Iterable[str]) -> list[Path]:
     """Return the files of these names, compressed or not, in the order of `names`."""
     found = []
@@ -122,7 +134,7 @@ def _read_names(path: Path | None) -> Iterator[tuple[str, tuple[str, ...]]]:
     if path is None:
         return
     has_aliases = path.name.startswith("wikidata5m_")
-    cut = not has_aliases and _has_glosses(texts[0] for _, texts in _records(path) if texts)
+    cut = not has_aliases and has_glosses(texts[0] for _, texts in _records(path) if texts)
     for key, texts in _records(path):
         kept = texts if has_aliases else texts[:1]
         names = (text.partition(", ")[0].strip() if cut else text for text in kept)
@@ -136,14 +148,3 @@ def _records(path: Path) -> Iterator[tuple[str, list[str]]]:
         if not key or key.isspace():
             raise ParseError("no id before the name: id TAB name", file=path, line=number)
         yield key, [stripped for text in texts if (stripped := text.strip())]
-
-
-def _has_glosses(texts: Iterator[str]) -> bool:
-    names = glosses = 0
-    for text in texts:
-        name, comma, gloss = text.partition(", ")
-        if not comma:
-            return False
-        names += len(name.split())
-        glosses += len(gloss.split())
-    return glosses >= _GLOSS * names > 0

@@ -1,0 +1,115 @@
+"""Open a data set for KG-BERT by its name, its folder, or the graph that it is to be made of.
+
+`load_data` reads a folder as KG-BERT has them (`graphs.splits` reads its triples, `kgbert.texts`
+its texts), or any graph of `graphs`, which it divides. `python -m kgbert.data NAME` says what a
+data set holds and what is wrong with its texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, get_args
+
+from graphs.compiled.folder import is_compiled
+from graphs.errors import suggestion
+from kbert import console
+from kbert.errors import SettingsError
+from kgbert.dataset import PARTS, KnowledgeData, Part
+from kgbert.lint import lint_data, lint_folder
+from kgbert.reading import read_folder, read_graph
+from kgbert.texts import OnMissing, TextMode
+
+__all__ = ["PARTS", "SAMPLE", "KnowledgeData", "Part", "load_data", "main"]
+
+SAMPLE: Final = "sample"
+
+
+def load_data(
+    name_or_path: str | Path,
+    *,
+    texts: TextMode = "name",
+    on_missing: OnMissing = "error",
+    valid_share: float = 0.1,
+    test_share: float = 0.1,
+    seed: int = 0,
+    languages: Sequence[str] = (),
+) -> KnowledgeData:
+    """Open a data set: a folder or a graph by its path, else the packaged `sample`, else a name.
+
+    A name means a folder of `$KBERT_DATA/kgc`, else a graph of the catalogue (see `graphs.load`).
+    `texts` says what is read of entities, `on_missing` what is done with one that has no text (see
+    `kgbert.texts`); with `skip` it is no candidate either. A graph is divided by chance, with these
+    shares and this `seed` (see `graphs.splits.random_split`); `languages` is the preference among
+    its names and descriptions.
+
+    Raises `DataError` and `graphs.GraphError`, with file and line where there is one.
+    """
+    for name, value, known in (("texts", texts, TextMode), ("on_missing", on_missing, OnMissing)):
+        if value not in get_args(known):
+            names = get_args(known)
+            raise SettingsError(
+                f"{name} is {value!r}; known are {', '.join(names)}{suggestion(value, names)}"
+            )
+    path = _found(name_or_path)
+    if path is not None and path.is_dir() and not is_compiled(path):
+        name = SAMPLE if path == _sample() else str(name_or_path)
+        return read_folder(path, name=name, texts=texts, on_missing=on_missing)
+    return read_graph(
+        name_or_path if path is None else path,
+        texts=texts,
+        on_missing=on_missing,
+        shares=(valid_share, test_share),
+        seed=seed,
+        languages=languages,
+    )
+
+
+def _found(name_or_path: str | Path) -> Path | None:
+    """Find a data set on this machine; None leaves the name to the catalogue of graphs."""
+    path = Path(name_or_path)
+    if path.exists():
+        return path
+    if name_or_path == SAMPLE:
+        return _sample()
+    home = os.environ.get("KBERT_DATA")
+    named = Path(home) / "kgc" / path if home and len(path.parts) == 1 else None
+    return named if named is not None and named.is_dir() else None
+
+
+def _sample() -> Path:
+    return Path(__file__).parent / SAMPLE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Say what a data set holds and what is wrong with its texts; return the exit status."""
+    parser = console.Parser(
+        prog="python -m kgbert.data", description=main.__doc__, allow_abbrev=False
+    )
+    parser.add_argument("data", metavar="NAME|FOLDER|GRAPH", help="a data set (see kgbert.data)")
+    parser.add_argument("--texts", choices=get_args(TextMode), default="name")
+    parser.add_argument("--on-missing", choices=get_args(OnMissing), default="error")
+    parser.add_argument("--language", nargs="+", default=(), metavar="TAG", help="of a graph")
+    options = parser.parse_args(arguments)
+    return console.guard(lambda: _describe(options))
+
+
+def _describe(options: argparse.Namespace) -> None:
+    path = _found(options.data)
+    if path is not None and path.is_dir() and not is_compiled(path):
+        for finding in lint_folder(path):
+            console.emit(finding.text())
+    data = load_data(
+        options.data,
+        texts=options.texts,
+        on_missing=options.on_missing,
+        languages=options.language,
+    )
+    console.emit("\n".join([repr(data), *data.notes, *(each.text() for each in lint_data(data))]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
