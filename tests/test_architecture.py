@@ -37,7 +37,12 @@ DOORS = {
     "matplotlib": ("graphs/pictures.py",),
     "networkx": ("graphs/networks.py",),
     "pandas": (),
-    "pyarrow": ("graphs/export.py", "kbert/pretraining/columns.py", "kbert/tables.py"),
+    "pyarrow": (
+        "graphs/export.py",
+        "kbert/pretraining/columns.py",
+        "kbert/tables.py",
+        "kgbert/rank_files.py",
+    ),
     "pyoxigraph": ("graphs/syntax/oxigraph.py",),
     "pytorch_lightning": (
         "kbert/module.py",
