@@ -37,7 +37,12 @@ DOORS = {
     "matplotlib": ("graphs/pictures.py",),
     "networkx": ("graphs/networks.py",),
     "pandas": (),
-    "pyarrow": ("graphs/export.py", "kbert/pretraining/columns.py", "kbert/tables.py"),
+    "pyarrow": (
+        "graphs/export.py",
+        "kbert/pretraining/columns.py",
+        "kbert/tables.py",
+        "kgbert/rank_files.py",
+    ),
     "pyoxigraph": ("graphs/syntax/oxigraph.py",),
     "pytorch_lightning": (
         "kbert/module.py",
@@ -50,7 +55,7 @@ DOORS = {
     "rdflib": ("graphs/rdf.py",),
     "safetensors": ("kbert/nn/",),
     "scipy": ("graphs/statistics.py",),
-    "sklearn": ("graphs/similar.py", "kbert/metrics.py"),
+    "sklearn": ("graphs/similar.py", "kbert/metrics.py", "kgbert/classification.py"),
     "tokenizers": ("kbert/tokenizer.py", "kbert/vocabulary.py"),
     "transformers": (),
     "xxhash": ("graphs/compiled/folder.py", "graphs/interning.py", "graphs/strings.py"),

@@ -28,13 +28,17 @@ class SelfAttention(nn.Module):
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
 
-    def forward(self, hidden: Tensor, *, mask: Tensor | None) -> Tensor:
+    def forward(self, hidden: Tensor, *, mask: Tensor | None, only_first: bool = False) -> Tensor:
         """Return (B, L, D) from `hidden` (B, L, D) and `mask` bool (B, 1, L, L).
 
-        Without a mask every token of a row sees all of the row.
+        Without a mask every token of a row sees all of the row. With `only_first` the result is
+        (B, 1, D), that of the first tokens; the others are looked at, but do not look themselves.
         """
+        asking = hidden
+        if only_first:
+            asking, mask = hidden[:, :1], None if mask is None else mask[:, :, :1]
         attended = scaled_dot_product_attention(
-            self._split(self.query(hidden)),
+            self._split(self.query(asking)),
             self._split(self.key(hidden)),
             self._split(self.value(hidden)),
             attn_mask=mask,

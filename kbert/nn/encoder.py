@@ -28,11 +28,14 @@ class EncoderOutput(NamedTuple):
     """What an encoder computes of a batch."""
 
     hidden: Tensor
-    """The last layer's hidden states (B, L, D)."""
+    """The last layer's hidden states (B, L, D); with `only_first` those of the first tokens."""
     pooled: Tensor
     """The pooled first token of every row (B, D)."""
     layers: tuple[Tensor, ...]
-    """If asked for, the embeddings and each layer's hidden states, all (B, L, D); else empty."""
+    """If asked for, the embeddings and each layer's hidden states, as `hidden`; else empty.
+
+    Each is (B, L, D), but for the last one where `only_first` makes that (B, 1, D).
+    """
 
 
 class Layer(nn.Module):
@@ -50,9 +53,14 @@ class Layer(nn.Module):
         self.output_norm = nn.LayerNorm(config.width, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, hidden: Tensor, *, mask: Tensor | None) -> Tensor:
-        """Return (B, L, D) from `hidden` (B, L, D) and `mask` bool (B, 1, L, L)."""
-        hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, mask=mask)))
+    def forward(self, hidden: Tensor, *, mask: Tensor | None, only_first: bool = False) -> Tensor:
+        """Return (B, L, D) from `hidden` (B, L, D) and `mask` bool (B, 1, L, L).
+
+        With `only_first` only the first tokens' (B, 1, D) are computed, from all of `hidden`.
+        """
+        attended = self.attention(hidden, mask=mask, only_first=only_first)
+        hidden = hidden[:, :1] if only_first else hidden
+        hidden = self.attention_norm(hidden + self.dropout(attended))
         expanded = gelu(self.expand(hidden))
         normed: Tensor = self.output_norm(hidden + self.dropout(self.contract(expanded)))
         return normed
@@ -107,6 +115,7 @@ class Encoder(nn.Module):
         segments: Tensor,
         visibility: Visibility | None,
         all_layers: bool = False,
+        only_first: bool = False,
     ) -> EncoderOutput:
         """Encode a batch.
 
@@ -117,6 +126,9 @@ class Encoder(nn.Module):
             visibility: who sees whom, tensors (B, L); None says that all tokens of a row see each
                 other and none is padding, which needs no mask.
             all_layers: whether to return the hidden states of every layer.
+            only_first: whether the last layer may leave out all but the first token of each row,
+                which is all that the pooler reads. `pooled` is the same, but for rounding; of the
+                last layer only the keys and values are computed for every token.
 
         Raises:
             ValueError: on the CPU, an id, position or segment is outside its table.
@@ -124,8 +136,9 @@ class Encoder(nn.Module):
         mask = None if visibility is None else visibility.mask()
         hidden = self.embeddings(token_ids, positions=positions, segments=segments)
         kept = [hidden]
-        for layer in self.layers:
-            hidden = layer(hidden, mask=mask)
+        for number, layer in enumerate(self.layers, start=1):
+            last = number == len(self.layers)
+            hidden = layer(hidden, mask=mask, only_first=only_first and last)
             if all_layers:
                 kept.append(hidden)
         pooled = self.pooler(hidden[:, 0])

@@ -104,6 +104,56 @@ def test_the_output_has_the_documented_shapes() -> None:
     assert encoder(row.token_ids, **arguments).layers == ()
 
 
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("masked", [True, False])
+def test_the_first_tokens_alone_come_to_the_same(layers: int, masked: bool) -> None:
+    """Pooled outputs and gradients are equal, and of the last layer the first tokens' states."""
+    encoder = make(replace(CONFIG, layers=layers))
+    row = join([pad(tree(seed=8), length=9), sentence(9, seed=9)], dim=0)
+    results = []
+    for only_first in (False, True):
+        encoder.zero_grad()
+        output = encoder(
+            row.token_ids,
+            positions=row.positions,
+            segments=row.segments,
+            visibility=row.visibility if masked else None,
+            all_layers=True,
+            only_first=only_first,
+        )
+        output.pooled.square().sum().backward()
+        gradients = [weight.grad.clone() for weight in encoder.parameters()]
+        results.append((output, gradients))
+    (full, expected), (short, received) = results
+    assert short.hidden.shape == (2, 1, 24) and full.hidden.shape == (2, 9, 24)
+    assert len(short.layers) == layers + 1 and torch.equal(short.layers[-1], short.hidden)
+    for one, other in [
+        (full.pooled, short.pooled),
+        (full.hidden[:, :1], short.hidden),
+        *zip(full.layers[:-1], short.layers[:-1], strict=True),
+        *zip(expected, received, strict=True),
+    ]:
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
+def test_the_first_tokens_alone_are_equal_to_1e_6_in_float32() -> None:
+    config = EncoderConfig(vocab_size=40, width=96, layers=4, heads=3, feed_forward=384)
+    encoder = Encoder(config, generator=torch.Generator().manual_seed(3)).eval()
+    row = join([sentence(30, seed=seed) for seed in range(16)], dim=0)
+    with torch.no_grad():
+        full, short = (
+            encoder(
+                row.token_ids,
+                positions=row.positions,
+                segments=row.segments,
+                visibility=None,
+                only_first=only_first,
+            )
+            for only_first in (False, True)
+        )
+    assert (full.pooled - short.pooled).abs().max() <= 1e-6
+
+
 def test_without_a_visibility_every_token_sees_its_row() -> None:
     encoder, row = make(), sentence(7, seed=2)
     bare = encoder(
