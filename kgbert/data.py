@@ -52,8 +52,7 @@ def load_data(
     _check(texts=texts, on_missing=on_missing)
     path = _found(name_or_path)
     if path is not None and path.is_dir() and not is_compiled(path):
-        name = SAMPLE if path == _sample() else str(name_or_path)
-        return read_folder(path, name=name, texts=texts, on_missing=on_missing)
+        return read_folder(path, name=str(name_or_path), texts=texts, on_missing=on_missing)
     try:
         return read_graph(
             name_or_path if path is None else path,

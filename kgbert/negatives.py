@@ -68,8 +68,7 @@ class NegativeSampler:
         self._per_positive, self._method, self._sides, self._seed = (
             per_positive, method, sides, seed,
         )  # fmt: skip
-        every: list[Pools | None] = [None, None]
-        self._any = self._candidates(every, entities=entities, known=known)
+        self._any = self._candidates((None, None), entities=entities, known=known)
         self._typed: list[Candidates] = []
         if method == "typed":
             sizes = {"entities": entities, "relations": relations}
