@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from graphs.names import language_rank
+from graphs.languages import language_rank
 from graphs.store import TripleStore
 from graphs.terms import parse_literal
 from graphs.triple import Triple
