@@ -38,7 +38,7 @@ from kbert.pretraining.shards import Corpus
 from kbert.pretraining.vocabulary import train_vocabulary
 
 RECIPE: Final = "configs/pretrain/cpu_hour.yaml"
-_PIECES: Final = 8192
+_PIECES: Final = {"zh": 8416, "en": 8192}  # the Chinese characters of the corpus, and no more
 _QUICK: Final = ("--phases", "4x32", "--batch-tokens", "128", "--layers", "1", "--width", "16")
 _QUICK_TOO: Final = ("--heads", "1", "--feed-forward", "16", "--validation-batches", "1")
 _CURVE: Final = ("step", "set", "masked_loss", "masked_accuracy", "tokens", "tokens_per_second")
@@ -50,7 +50,7 @@ def corpus_of(language: str, folder: Path) -> Corpus:
     if not place.exists():
         texts = sources(language, data_folder(), folder)
         tokenizer = train_vocabulary(
-            texts, size=_PIECES, lowercase=True, columns=Columns(), announce=console.say
+            texts, size=_PIECES[language], lowercase=True, columns=Columns(), announce=console.say
         )
         build_corpus(texts, place, tokenizer=tokenizer, announce=console.say)
     return Corpus.open(place)
