@@ -157,6 +157,21 @@ def test_exactly_k_of_what_may_be_masked(
         assert cut_tails < facts_seen / 4
 
 
+def test_tails_side_by_side_are_two_units(
+    told: Settings, told_corpus: Corpus, tmp_path: Path
+) -> None:
+    """Without relations `rome` and `pilot` are neighbours, and each is masked by itself."""
+    chosen = told(mask_where="tails", relation_text=False, max_predictions=1, relation="none")
+    hit = [
+        each.pieces[column]
+        for each in everything(steps(chosen, tmp_path / "links"), told_corpus)
+        for column in each.masked
+        if each.pieces[column - 1 : column + 1] == ["rome", "pilot"]
+        or each.pieces[column : column + 2] == ["rome", "pilot"]
+    ]
+    assert set(hit) == {"rome", "pilot"}
+
+
 def test_entities_are_masked_as_one(told: Settings, told_corpus: Corpus, tmp_path: Path) -> None:
     """`the cat` is an entity of the graph, `the tree` is not."""
     chosen = told(unit="entity", max_facts=0, relation="none", mask_rate=0.3)
