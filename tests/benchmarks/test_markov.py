@@ -191,10 +191,22 @@ def test_the_command_writes_figures_and_a_picture(
         assert [point["step"] for point in each["curve"]] == [0, 2, 3]
     assert (tmp_path / "markov.png").read_bytes().startswith(b"\x89PNG")
 
+    changed = tuple(replace(e, steps=2) if e.name == "alone" else e for e in markov.EXPERIMENTS)
+    monkeypatch.setattr(markov, "EXPERIMENTS", changed)
+    assert markov.main(["--every", "2", "--resume", "--results", str(tmp_path)]) == 1
+    again = json.loads((tmp_path / "markov.json").read_bytes())["experiments"]
+    assert again["alone"]["final"]["step"] == 2
+    for name in ("causal", "leaking", "packed"):  # seconds too: these were not run again
+        assert again[name] == result["experiments"][name]
+
+    (tmp_path / "markov.json").write_text("[]", encoding="utf-8")
+    assert markov.main(["--resume", "--results", str(tmp_path)]) == 2
+    assert "markov.json: not a result of this benchmark" in capsys.readouterr().err
+
 
 @pytest.mark.long
 def test_the_model_goes_from_the_unigram_plateau_to_the_best_loss() -> None:
-    """The first of the benchmark's claims, in 2,500 steps (some 15 minutes)."""
+    """The benchmark's first experiment, all of it: some ten minutes of a core."""
     experiment = next(each for each in EXPERIMENTS if each.name == "alone")
     learner = Learner(SOURCE, experiment, seed=SEED)
     measures = learn(learner, every=100)
