@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from benchmarks.data import data_folder, part_of
 from kbert.pretraining.build import build_corpus
@@ -67,15 +67,14 @@ def drawing(
     every batch has as many rows.
     """
     name, spans = UNITS[unit]
+    given: dict[str, Any] = {"relation": relation, "unit": name, "spans": spans}
     settings = PretrainSettings(
         corpus="as given",
-        relation=relation,
-        unit=name,
-        spans=spans,
         held_out=0.0,
         phases=(f"1x{max_length}",),
         batch_tokens=batch_tokens,
         compile=full,
+        **given,
     )
     part, _ = split(
         sentences=corpus.sentences, documents=corpus.documents, share=0.0, relation=relation
