@@ -29,7 +29,7 @@ import numpy as np
 
 from benchmarks.data import REPOSITORY, data_folder
 from benchmarks.pretraining_texts import sources
-from benchmarks.report import RESULTS, environment, write_result
+from benchmarks.report import RESULTS, environment, table, write_result
 from kbert import console
 from kbert.errors import RunError
 from kbert.pretraining.build import build_corpus
@@ -37,6 +37,7 @@ from kbert.pretraining.corpus import Columns
 from kbert.pretraining.shards import Corpus
 from kbert.pretraining.vocabulary import train_vocabulary
 
+LANGUAGES: Final = {"zh": "Chinese", "en": "English"}
 RECIPE: Final = "configs/pretrain/cpu_hour.yaml"
 _PIECES: Final = {"zh": 8416, "en": 8192}  # the Chinese characters of the corpus, and no more
 _QUICK: Final = ("--phases", "4x32", "--batch-tokens", "128", "--layers", "1", "--width", "16")
@@ -133,9 +134,42 @@ def draw(found: Mapping[str, Any], file: Path, *, title: str) -> None:
     figure.savefig(file, dpi=110, metadata={"Software": None})
 
 
+def render(contents: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write the table of the runs by language, as Markdown."""
+    heads = ["language", "pieces", "tokens in the corpus", "tokens read", "steps"]
+    rows = [[*heads, "held-out loss", "unigram entropy", "accuracy", "tokens a second"]]
+    for language, found in contents.items():
+        phases = ", ".join(found["settings"]["phases"])
+        cells = [f"{found['pieces']:,}", f"{found['corpus']['tokens']:,}", f"{found['tokens']:,}"]
+        cells += [phases, f"{found['held_out']['loss']:.3f}", f"{found['unigram_plateau']:.3f}"]
+        cells += [f"{found['held_out']['accuracy']:.1%}", f"{found['tokens_per_second']:,.0f}"]
+        rows.append([LANGUAGES[language], *cells])
+    sources = ", ".join(f"[`{n}`](benchmarks/results/{n})" for n in map(_file, contents))
+    pictures = " ".join(
+        f"![masked loss over the steps, {LANGUAGES[language]}](benchmarks/results/"
+        f"pretraining_{language}.png)"
+        for language in contents
+    )
+    first = next(iter(contents.values()))
+    return (
+        f"**A small BERT from nothing** (`{first['environment']['command']}`,"
+        f" {first['hardware']}, shared with other work, torch {first['versions']['torch']};"
+        f" {sources})\n\n{table(rows)}\n\n{pictures}\n\n"
+        "`configs/pretrain/cpu_hour.yaml`, 4 layers of width 256, on the texts of"
+        " `benchmarks/pretraining_texts.py`; the unigram entropy is the loss of who knows how"
+        " frequent pieces are, and nothing else."
+    )
+
+
+def _file(language: str) -> str:
+    return f"pretraining_{language}.json"
+
+
 def _shown(options: argparse.Namespace) -> list[str]:
     """Spell the command without paths of the machine."""
-    return [options.language, "--folder", "FOLDER", *(["--quick"] if options.quick else [])]
+    phases = ["--phases", *options.phases] if options.phases else []
+    quick = ["--quick"] if options.quick else []
+    return [options.language, "--folder", "FOLDER", *phases, *quick]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -143,8 +177,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.pretraining_runs", description=__doc__
     )
-    parser.add_argument("language", choices=("zh", "en"))
+    parser.add_argument("language", choices=tuple(LANGUAGES))
     parser.add_argument("--folder", type=Path, required=True, help="takes corpus and run")
+    parser.add_argument("--phases", nargs="+", default=[], help="others than those of the recipe")
     parser.add_argument("--quick", action="store_true", help="a trial: tiny sizes, four steps")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
     options = parser.parse_args(arguments)
@@ -153,7 +188,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         corpus = corpus_of(options.language, options.folder)
         place = options.folder / "run"
         if not place.exists():
-            pretrain(corpus, place, (*_QUICK, *_QUICK_TOO) if options.quick else ())
+            phases = ["--phases", *options.phases] if options.phases else []
+            pretrain(corpus, place, (*_QUICK, *_QUICK_TOO) if options.quick else phases)
         found = figures(corpus, place)
         name = f"pretraining_{options.language}" + ("-quick" if options.quick else "")
         made = environment("pretraining_runs", _shown(options))

@@ -14,10 +14,13 @@ from typing import Any, Final
 
 from benchmarks.data import REPOSITORY
 from benchmarks.graph_scale import render
+from benchmarks.pretraining_runs import LANGUAGES
+from benchmarks.pretraining_runs import render as small_berts
 from benchmarks.report import RESULTS, table
 
 BEGIN: Final = "<!-- results: written by python -m benchmarks.summary -->"
 END: Final = "<!-- end of results -->"
+_GAIN: Final = "test_gain_over_"
 _TITLES: Final = {
     "sample": (
         "Packaged sample (demonstration; test persons are in no training sentence)",
@@ -50,6 +53,20 @@ _TITLES: Final = {
         "TREC from all-MiniLM-L6-v2 as `--init`, with and without the DBpedia ontology",
         "`configs/trec_minilm.yaml`: the same facts for a pre-trained encoder.",
     ),
+    "chnsenticorp_pretrained": (
+        "ChnSentiCorp from the Chinese encoder above, and from scratch, no graph",
+        "`configs/chnsenticorp_pretrained.yaml`: the same sizes, vocabulary and settings in both;"
+        " texts are cut to 128 tokens.",
+    ),
+    "medical_ner_pretrained": (
+        "Medical NER from the Chinese encoder above, and from scratch, no graph",
+        "`configs/medical_ner_pretrained.yaml`: the same sizes, vocabulary and settings in both.",
+    ),
+    "drcd_pretrained": (
+        "DRCD, extractive question answering, from the Chinese encoder above",
+        "`configs/drcd_pretrained.yaml`: trained on the 3,524 questions of the development set, so"
+        " that this shows that all of it works, and no more.",
+    ),
 }
 
 
@@ -57,6 +74,7 @@ def results(folder: Path = RESULTS) -> str:
     """Render every result file of a folder as Markdown."""
     parts = [_injection(_read(folder, "injection")), _step(_read(folder, "finetune_step"))]
     parts.append(_scale(_read(folder, "graph_scale")))
+    parts.append(small_berts({name: _read(folder, f"pretraining_{name}") for name in LANGUAGES}))
     parts += [_quality(name, _read(folder, f"quality_{name}")) for name in _TITLES]
     return "\n\n".join(parts)
 
@@ -154,14 +172,16 @@ def _quality(name: str, content: Mapping[str, Any]) -> str:
 
 
 def _gains(arms: Mapping[str, Any]) -> str:
-    """Say what each graph adds to the arm `none`, seed by seed, in points of the first metric."""
+    """Say what each arm adds to the one that is the base, in points of the first metric."""
     said = ""
     for arm, found in arms.items():
-        if gain := found["test_gain_over_none"]:
+        key = next(key for key in found if key.startswith(_GAIN))
+        if gain := found[key]:
+            base = key.removeprefix(_GAIN)
             metric, points = next(iter(gain.items()))
             sign = "+" if points["mean"] >= 0 else "−"
             size = _percent({**points, "mean": abs(points["mean"])})
-            said += f" Seed by seed, {arm} against none: {sign}{size} points of {metric}."
+            said += f" Seed by seed, {arm} against {base}: {sign}{size} points of {metric}."
     return said
 
 
