@@ -5,7 +5,10 @@ Checked before anything is read or written, and in our words. Nothing is chosen 
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import sys
 from typing import Protocol
 
 import torch
@@ -37,6 +40,21 @@ def check_devices(settings: Wish) -> None:
         )
     if settings.accelerator != "cpu" and found and settings.devices > found:
         raise SettingsError(f"--devices {settings.devices}: this machine has {found} GPUs")
+
+
+def check_compiler(settings: Wish) -> None:
+    """Refuse to compile for the CPU where there is no C++ compiler. Raises `SettingsError`.
+
+    Torch would say so as well, but in the first step, which may be hours later.
+    """
+    if settings.accelerator != "cpu" and torch.cuda.is_available():
+        return
+    wanted = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+    if shutil.which(wanted) is None:
+        raise SettingsError(
+            f"--compile: there is no C++ compiler {wanted!r}; install one, name it with the"
+            " environment variable CXX, or leave the flag out"
+        )
 
 
 def check_device(name: str) -> str:

@@ -22,7 +22,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from kbert import console
-from kbert.devices import check_devices
+from kbert.devices import check_compiler, check_devices
 from kbert.errors import Diverged
 from kbert.nn import LanguageModel
 from kbert.nn.checkpoint import load_language_model, save
@@ -139,6 +139,8 @@ def pretrain(settings: PretrainSettings) -> PretrainReport:
     """
     start = time.perf_counter()
     check_devices(settings)
+    if settings.compile:
+        check_compiler(settings)
     if settings.tensorboard:
         check_tensorboard()
     output = Path(default_output(settings) if settings.output is None else settings.output)

@@ -275,6 +275,7 @@ def test_compiled_is_the_same(
         whole(self, backend="eager")
 
     monkeypatch.setattr(torch.nn.Module, "compile", eagerly)
+    monkeypatch.setenv("CXX", sys.executable)
     for name, compiled in (("plain", False), ("fast", True)):
         output = str(tmp_path / name)
         pretrain(settings(phases=["2x32"], output=output, dropout=0.0, compile=compiled))
@@ -282,6 +283,15 @@ def test_compiled_is_the_same(
     fast = weights(tmp_path / "fast")
     for name, tensor in weights(tmp_path / "plain").items():
         torch.testing.assert_close(fast[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_a_compiler_that_is_absent_is_missed_at_once(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", str(tmp_path / "none"))
+    with pytest.raises(SettingsError, match=r"--compile: there is no C\+\+ compiler '.*none'"):
+        pretrain(settings(compile=True))
+    assert list(tmp_path.iterdir()) == []
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, *, step: int) -> None:
