@@ -87,19 +87,8 @@ def make_network(
     labels = 0 if relation is None else len(relation.ways)
     boundary = BOUNDARY_POSITIONS if settings.boundary_weight else 0
     if settings.init == "none":
-        config = EncoderConfig(
-            vocab_size=corpus.vocab_size,
-            width=settings.width,
-            layers=settings.layers,
-            heads=settings.heads,
-            feed_forward=settings.feed_forward,
-            max_positions=max(_SCRATCH_POSITIONS, _longest(settings)),
-            dropout=settings.dropout,
-            attention_dropout=settings.dropout,
-            pad_id=corpus.special.pad,
-        )
         return LanguageModel(
-            Encoder(config, generator=generator),
+            Encoder(_from_scratch(settings, corpus), generator=generator),
             relation_labels=labels,
             boundary_positions=boundary,
             generator=generator,
@@ -120,6 +109,20 @@ def make_network(
     )
     load_weights(network, folder, add_pooler=True, change_heads=True, generator=generator)
     return network
+
+
+def _from_scratch(settings: PretrainSettings, corpus: Corpus) -> EncoderConfig:
+    return EncoderConfig(
+        vocab_size=corpus.vocab_size,
+        width=settings.width,
+        layers=settings.layers,
+        heads=settings.heads,
+        feed_forward=settings.feed_forward,
+        max_positions=max(_SCRATCH_POSITIONS, _longest(settings)),
+        dropout=settings.dropout,
+        attention_dropout=settings.dropout,
+        pad_id=corpus.special.pad,
+    )
 
 
 def _longest(settings: PretrainSettings) -> int:

@@ -13,8 +13,6 @@ from __future__ import annotations
 import functools
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,103 +29,17 @@ from kbert.pretraining.curves import check_tensorboard
 from kbert.pretraining.held_out import Part, split
 from kbert.pretraining.knowledge import open_knowledge
 from kbert.pretraining.links import Links
-from kbert.pretraining.objectives import described
 from kbert.pretraining.parts import make_network, open_corpus
 from kbert.pretraining.relations import RELATIONS
+from kbert.pretraining.report import PretrainReport, write_run
 from kbert.pretraining.samples import samples
 from kbert.pretraining.settings import PretrainSettings
 from kbert.pretraining.shards import Corpus
 from kbert.pretraining.training import Training
-from kbert.pretraining.watch import Measure
-from kbert.report import hardware, versions
-from kbert.run import FORMAT, check_output, new_run, unfinished, write_json, write_report
+from kbert.run import check_output, new_run, unfinished
 
-KIND: Final = "pretraining"
 _SCRATCH: Final = "corpus"
 _LINKS: Final = "links"
-
-
-@dataclass(frozen=True, slots=True)
-class PretrainReport:
-    """What a run came to; `step` is that of the weights that were kept."""
-
-    settings: PretrainSettings
-    corpus: dict[str, Any]
-    knowledge: dict[str, Any]
-    parameters: int
-    step: int
-    measures: Sequence[Measure]
-    samples: Sequence[str]
-    tokens: int
-    training_seconds: float
-    seconds: float
-    diverged: str = ""
-    interrupted: bool = False
-
-    def to_mapping(self) -> dict[str, Any]:
-        """List the figures for `metrics.json`."""
-        return {
-            "parameters": self.parameters,
-            "step": self.step,
-            "diverged": self.diverged,
-            "interrupted": self.interrupted,
-            "held_out": [
-                {
-                    "step": measure.step,
-                    "loss": measure.loss,
-                    **described(measure.scores),
-                }
-                for measure in self.measures
-            ],
-            "tokens": self.tokens,
-            "training_seconds": self.training_seconds,
-            "tokens_per_second": self.tokens / max(1e-9, self.training_seconds),
-            "seconds": self.seconds,
-            "hardware": hardware(),
-        }
-
-    def table(self) -> str:
-        """Draw the last validation for the terminal."""
-        if not self.measures:
-            return "no held-out texts, so nothing was measured"
-        lines = [f"{'held out':10} {'loss':>8} {'accuracy':>9} {'targets':>9}"]
-        for name, score in self.measures[-1].scores.items():
-            lines.append(f"{name:10} {score.loss:8.4f} {score.accuracy:9.4f} {score.targets:9,}")
-        return "\n".join(lines)
-
-    def _graph(self) -> list[str]:
-        """Say in a line of the model card which graph there was."""
-        if not self.knowledge:
-            return []
-        graph, found = self.knowledge["graph"], self.knowledge["facts"]
-        return [
-            f"Graph: {graph['name']} ({graph['triples']:,} triples), {found['facts']:,} facts in"
-            f" the corpus; masked was: {self.settings.mask_where}."
-        ]
-
-    def card(self) -> str:
-        """Write the model card."""
-        settings, corpus = self.settings, self.corpus
-        phases = ", then ".join(f"{p.steps:,} of length {p.max_length}" for p in settings.plan)
-        lines = [
-            "# A BERT pre-trained with kbert.pretrain",
-            "",
-            f"{self.parameters:,} parameters; weights of step {self.step:,} of"
-            f" {settings.total_steps:,} ({phases}).",
-            f"Corpus: {corpus['tokens']:,} tokens in {corpus['documents']:,} documents, of which"
-            f" {corpus['held_out']:,} were held out. Sentence relation: {settings.relation}."
-            f" {_asked(settings)}",
-            *self._graph(),
-            "",
-            "```",
-            self.table(),
-            "```",
-            "",
-            "Fine-tune it with `python -m kbert.train --init FOLDER`.",
-        ]
-        if self.diverged or self.interrupted:
-            lines += ["", f"Its training ended early: {self.diverged or 'it was interrupted'}"]
-        return "\n".join(lines) + "\n"
 
 
 def pretrain(settings: PretrainSettings) -> PretrainReport:
@@ -187,15 +99,7 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
         f" {training.processes.device}"
     )
     _prepare(network, settings)
-    ended: BaseException | None = None
-    try:
-        training.fit(network)
-    except (Diverged, KeyboardInterrupt) as error:
-        if not training.saved_step:
-            raise
-        ended = error
-    else:
-        training.processes.barrier()
+    ended = _fit(training, network)
     shown = _samples(training, folder, corpus) if training.processes.first else []
     report = PretrainReport(
         settings=settings,
@@ -213,12 +117,24 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
     )
     if training.processes.first:
         corpus.tokenizer().save(folder)
-        _write(report, folder)
+        write_run(report, folder)
         for scratch in (_SCRATCH, _LINKS):
             shutil.rmtree(folder / scratch, ignore_errors=True)
     if ended is None:
         training.processes.barrier()
     return report
+
+
+def _fit(training: Training, network: LanguageModel) -> BaseException | None:
+    """Train; return what ended it early, if weights had been kept by then."""
+    try:
+        training.fit(network)
+    except (Diverged, KeyboardInterrupt) as error:
+        if not training.saved_step:
+            raise
+        return error
+    training.processes.barrier()
+    return None
 
 
 def _parts(
@@ -264,17 +180,6 @@ def _samples(training: Training, folder: Path, corpus: Corpus) -> list[str]:
     )
 
 
-def _asked(settings: PretrainSettings) -> str:
-    """Say what was to be predicted, for the model card."""
-    masked = f"Masked: {settings.mask_rate:.0%} of the tokens, by {settings.unit}."
-    if settings.causal_share == 0:
-        return masked
-    load = "`BertLMHeadModel.from_pretrained(FOLDER, is_decoder=True)` of transformers reads so"
-    if settings.causal_share == 1:
-        return f"Read left to right, each next token predicted: {load}. `[MASK]` was never seen."
-    return f"{masked} Read left to right instead: {settings.causal_share:.0%} of sequences; {load}."
-
-
 def _labels(settings: PretrainSettings) -> tuple[str, ...] | None:
     relation = RELATIONS.get(settings.relation)
     return None if relation is None else relation.ways
@@ -288,18 +193,3 @@ def _describe(corpus: Corpus, held_out: Part | None) -> dict[str, Any]:
         **corpus.counts._asdict(),
         "held_out": 0 if held_out is None else len(held_out),
     }
-
-
-def _write(report: PretrainReport, folder: Path) -> None:
-    settings = report.settings
-    content = {"format": FORMAT, "task": KIND, "corpus": report.corpus}
-    content |= report.knowledge
-    content |= {"settings": settings.to_mapping(), "versions": versions()}
-    write_json(folder / "run.json", content)
-    (folder / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")
-    (folder / "samples.txt").write_text(
-        "".join(f"{line}\n" for line in report.samples), encoding="utf-8"
-    )
-    for line in report.samples:
-        console.say(f"sample: {line}")
-    write_report(folder, metrics=report.to_mapping(), card=report.card())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from kbert.tokenizer import Tokenizer
 
 _AHEAD: Final = {"masked": 0, "causal": 1}  # how far from its place the token is that is named
+_INSIDE: Final = re.compile(r"(?<!:) ##")  # joins pieces of a word, but not a guess to the truth
 
 
 @torch.no_grad()
@@ -81,7 +83,7 @@ def _texts(
                 if after is None or enter[after] != enter[column]:  # where the mention ends
                     below = range(enter[column] + 1, leave[column])
                     words += [facts[node] for node in below if node in facts]
-            lines.append(" ".join(words[1:]).replace(" ##", ""))
+            lines.append(_INSIDE.sub("", " ".join(words[1:])))
     return lines
 
 

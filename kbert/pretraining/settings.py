@@ -106,7 +106,8 @@ class PretrainSettings(KnowledgeSettings):
         self._refuse_settings_without_effect()
         if self.mask_share + self.random_share > 1 + 1e-9:
             raise SettingsError("--mask-share and --random-share add up to more than 1")
-        weights = (self.masked_weight, self.boundary_weight)
+        weights = [self.masked_weight, self.boundary_weight] if self.causal_share < 1 else []
+        weights += [self.causal_weight] if self.causal_share > 0 else []
         if not any(weights) and (self.relation == "none" or not self.relation_weight):
             raise SettingsError("all objectives have a weight of 0: nothing would be learnt")
         if self.width % self.heads:

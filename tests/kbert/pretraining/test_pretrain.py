@@ -156,6 +156,7 @@ def test_runs_repeat_bit_for_bit_whatever_the_workers(settings: Settings, tmp_pa
         {},
         {"relation": "none", "boundary_weight": 1.0, "unit": "word", "spans": "geometric"},
         {"causal_share": 0.5},
+        {"causal_share": 0.5, "relation": "none", "masked_weight": 0.0},
     ],
 )
 def test_accumulation_equals_the_big_batch(
@@ -419,6 +420,10 @@ def test_decay_is_that_of_the_published_script(settings: Settings) -> None:
         ({"replace_per": "span"}, "--replace-per is for words or spans"),
         ({"mask_share": 0.95}, "add up to more than 1"),
         ({"causal_share": 0.5, "kg": "cn_dbpedia"}, "--causal-share does not go with --kg"),
+        (
+            {"causal_share": 0.5, "relation": "none", "masked_weight": 0.0, "causal_weight": 0.0},
+            "all objectives have a weight of 0",
+        ),
         ({"causal_weight": 2.0}, "--causal-weight is for --causal-share"),
         ({"causal_share": 1.5}, "--causal-share must be between"),
         ({"causal_share": 1}, "--causal-share 1 needs --relation none"),
