@@ -68,7 +68,7 @@ def _on_cpu(names: Sequence[str]) -> list[Cell]:
     one, other = names[0], names[-1]
     mini = Cell(
         size="mini", corpus=one, relation="none", max_length=128, dropout=0.1,
-        batch_tokens=4096, batches=2,
+        batch_tokens=4096, batches=1,
     )  # fmt: skip
     return [
         mini,

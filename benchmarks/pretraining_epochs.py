@@ -18,11 +18,10 @@ from kbert.pretraining.steps import Epoch
 def figures(epoch: Epoch, *, max_length: int) -> dict[str, Any]:
     """Say how many sequences an epoch has, what was cut to fit, and how full its rows are."""
     pairs, lengths = epoch.pairs, epoch.pairs.lengths
-    kept = int((pairs.a[:, 1] - pairs.a[:, 0] + pairs.b[:, 1] - pairs.b[:, 0]).sum())
     rows = len(epoch.batches.rows)
     return {
         "sequences": len(pairs),
-        "cut_share": pairs.dropped / (kept + pairs.dropped),
+        "cut_share": pairs.cut_share,
         "filled_share": int(lengths.sum()) / (rows * max_length),
         "filled_share_unpacked": float(lengths.mean()) / max_length,
     }

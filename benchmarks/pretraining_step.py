@@ -13,11 +13,14 @@ begins after `--minutes`. Writes `results/pretraining_step.json`, on a GPU
 from __future__ import annotations
 
 import argparse
+import copy
 import gc
+import itertools
 import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +61,17 @@ def measure(cell: Cell, corpus: Corpus, *, options: argparse.Namespace) -> dict[
         full=cell.compile is not None,
     )
     padded, packed = draw_steps(draw, batches=cell.batches, seed=1)
+    ways = contenders(config, padded, packed, names=cell.ways, device=options.device)
+    if cell.compile is not None:
+        ways = [way.of_one_shape() for way in ways]
     trainers: dict[Key, Trainer[Any]] = {}
-    ways = []
-    for precision in cell.precisions:
-        ways = contenders(config, padded, packed, names=cell.ways, device=options.device)
+    for precision, way in itertools.product(cell.precisions, ways):
+        own = replace(way, network=copy.deepcopy(way.network))
         if cell.compile is not None:
-            ways = [way.of_one_shape() for way in ways]
-            for way in ways:
-                way.compile(cell.compile)
-        trainers |= {
-            (way.name, precision): Trainer(way.network, way.steps, way.loss, precision=precision)
-            for way in ways
-        }
+            own.compile(cell.compile)
+        trainers[way.name, precision] = Trainer(
+            own.network, own.steps, own.loss, precision=precision
+        )
     seconds = in_turns(trainers, rounds=options.rounds, warm_up=2 if cell.compile else 1)
     return summary(ways, seconds, config=config, peak=_peak(options))
 
@@ -143,12 +145,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks.pretraining_step", description=__doc__
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds (3)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds (5)")
     parser.add_argument(
         "--threads", type=int, default=torch.get_num_threads(), help="CPU threads (all)"
     )
     parser.add_argument(
-        "--minutes", type=float, default=9.0, help="no cell begins later than this (9)"
+        "--minutes", type=float, default=7.5, help="no cell begins later than this (7.5)"
     )
     parser.add_argument("--peak-tflops", type=float, help="peak of the device, if it is not known")
     parser.add_argument(

@@ -57,6 +57,12 @@ class Pairs(Sequence[Pair]):
         return Pairs(self.a[chosen], self.b[chosen], self.label[chosen], self.dropped)
 
     @property
+    def cut_share(self) -> float:
+        """Return the share of the tokens drawn that did not fit, 0 to 1."""
+        kept = sum(int((part[:, 1] - part[:, 0]).sum()) for part in (self.a, self.b))
+        return self.dropped / max(1, kept + self.dropped)
+
+    @property
     def lengths(self) -> Numbers:
         """Return the length of each sequence (N,), with `[CLS]` and the `[SEP]` after a segment."""
         first, second = (part[:, 1] - part[:, 0] for part in (self.a, self.b))

@@ -114,6 +114,8 @@ class Steps(Dataset[Step]):
         if not self._current.batches:
             raise DataError("the corpus has no sentence to train on; give it more documents")
         self._starts.append(len(self._current.batches))
+        self.cut_share = self._current.pairs.cut_share
+        """Share of the first epoch's tokens that were cut off so that sequences fit."""
 
     def __len__(self) -> int:
         """Count the steps."""

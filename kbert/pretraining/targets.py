@@ -163,7 +163,12 @@ class Targets:
 
     def counts(self) -> Tensor:
         """Count the targets of each objective, (P,) int64 in the order of `OBJECTIVES`."""
-        return torch.stack([_count(getattr(self, name)) for name in OBJECTIVES])
+        parts = [getattr(self, name) for name in OBJECTIVES]
+        there = [part.labels for part in parts if part is not None]
+        zero = torch.zeros((), dtype=torch.int64, device=there[0].device if there else None)
+        return torch.stack(
+            [zero if part is None else (part.labels != IGNORED).sum() for part in parts]
+        )
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Targets:
         """Return a copy on `device`."""
@@ -211,10 +216,6 @@ def causal(batch: Batch, *, chosen: Tensor | None = None) -> tuple[Batch, Labell
     ordered = replace(seen, query_rank=query, key_rank=key)
     labels = batch.token_ids.flatten()[places + 1]
     return replace(batch, visibility=ordered), Labelled(places, labels)
-
-
-def _count(part: Labelled | SpanTargets | None) -> Tensor:
-    return torch.tensor(0) if part is None else (part.labels != IGNORED).sum()
 
 
 def _sizes(

@@ -164,6 +164,7 @@ class _Data(lightning.LightningDataModule):
             f"phase {number + 1}: {phase.steps:,} steps at length {phase.max_length},"
             f" {steps.epoch_batches:,} micro-batches an epoch,"
             f" {micro / steps.epoch_batches:.2f} epochs"
+            + (f"; {steps.cut_share:.1%} of the tokens are cut to fit" if steps.cut_share else "")
         )
         return steps.loader(workers=self._training.settings.workers)
 

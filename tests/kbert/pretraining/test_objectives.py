@@ -430,3 +430,16 @@ def test_the_loss_at_initialisation(layers: int) -> None:
     assert scores["masked"].loss == pytest.approx(mean, abs=4 * 0.55 / 300**0.5)
     # The logits of two relations differ by some N(0, 0.13), which costs 0.13 / 8 over ln 2.
     assert scores["relation"].loss == pytest.approx(0.693, abs=0.03)
+
+
+def test_a_step_needs_nothing_of_another_device() -> None:
+    """The meta device refuses tensors of the CPU, as a GPU does."""
+    model = make().to("meta")
+    batch, targets = pack([EXAMPLES[:2], EXAMPLES[2:]], length=32)
+    batch, targets = batch.to("meta"), replace(targets, boundary=None).to("meta")
+    losses = model(batch, targets)
+    value = losses.weighted(WEIGHTS, counts=count([targets, targets]))
+    value.backward()
+    assert value.device.type == targets.counts().device.type == "meta"
+    with pytest.raises(RuntimeError, match="device"):
+        torch.stack([targets.counts(), torch.zeros(4, dtype=torch.int64)])

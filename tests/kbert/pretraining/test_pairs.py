@@ -99,6 +99,7 @@ def test_what_is_too_long_is_cut_token_by_token(
         draw=None if seed is None else np.random.default_rng(seed),
     )
     assert found.dropped == sum(lost)
+    assert found.cut_share == pytest.approx(sum(lost) / max(1, size_a + size_b))
     kept_a, kept_b = range(*found.a[0]), range(*found.b[0])
     assert (len(kept_a), len(kept_b)) == (size_a - lost[0], size_b - lost[1])
     assert set(kept_a) <= set(a) and set(kept_b) <= set(b)

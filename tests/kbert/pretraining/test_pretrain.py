@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -110,6 +111,7 @@ def test_texts_become_a_corpus_of_the_run_alone(
     assert main(arguments) == 0
     said = capsys.readouterr()
     assert said.out.startswith("held out") and "MFU" in said.err and "tokens/s" in said.err
+    assert re.search(r"phase 1: 2 steps at length 32, .* of the tokens are cut to fit\n", said.err)
     assert sorted(file.name for file in run.iterdir()) == FILES
     again = ["--init", str(run), "--texts", str(texts), "--lines", "sentence", "--phases", "2x32"]
     more = ["--relation", "sop", "--accelerator", "cpu", "--output", str(tmp_path / "more")]
