@@ -36,12 +36,11 @@ from kbert.run import (
     unfinished,
     write_report,
 )
-from kbert.settings import TrainSettings
+from kbert.settings import TrainSettings, peak_rate
 from kbert.tasks import Encoded
 from kbert.tokenizer import Tokenizer
 from kbert.trainer import Loop
 
-_SCRATCH_RATE, _PRETRAINED_RATE = 1e-3, 5e-5
 _CHARACTERS = 0.99  # with this share of one-character words, words are characters
 
 
@@ -141,7 +140,7 @@ def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
     train, dev, test = (prepared.encoded[name] for name in ("train", "dev", "test"))
     loop = _loop(prepared, folder=folder)
     torch.manual_seed(dropout_seed(settings.seed, rank=loop.processes.share.rank))
-    rate = _learning_rate(settings)
+    rate = peak_rate(settings)
     padding, steps = loop.padding_share(train), loop.steps(train)
     console.say(
         f"training: {_parameters(network):,} parameters, {steps} steps, {padding:.1%} of the token"
@@ -206,12 +205,6 @@ def _say_what_is_special(settings: TrainSettings, *, layers: int, has_dev: bool)
         console.say(f"training: {special}")
     if not has_dev:
         console.say("training: no dev set, so the weights of the last epoch are kept")
-
-
-def _learning_rate(settings: TrainSettings) -> float:
-    if settings.learning_rate is not None:
-        return settings.learning_rate
-    return _SCRATCH_RATE if settings.init == "none" else _PRETRAINED_RATE
 
 
 def _unit(splits: Data) -> Literal["word", "character"]:

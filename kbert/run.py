@@ -89,6 +89,11 @@ class RunRecord:
                     f"{folder}: a run of kbert.pretrain, which has no task yet; fine-tune it with"
                     f" python -m kbert.train --init {folder}"
                 )
+            if content["task"] == "kgbert":
+                raise RunError(
+                    f"{folder}: a run of kgbert.train, which judges triples; open it with"
+                    " kgbert.TripleScorer"
+                )
             record = cls(
                 task=content["task"],
                 labels=tuple(content["labels"]),

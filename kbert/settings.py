@@ -15,13 +15,20 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from kbert.columns import Form
 from kbert.errors import SettingsError
 from kbert.knowledge_settings import KNOWLEDGE_RANGES, KnowledgeSettings
 from kbert.recipes import read_recipe, write_recipe
 from kbert.schedules import Schedule
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Settings = TypeVar("Settings", bound=DataclassInstance)
+
+_SCRATCH_RATE, _PRETRAINED_RATE = 1e-3, 5e-5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -245,10 +252,39 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def merged(
+    settings: type[Settings], path: str | os.PathLike[str] | None, overrides: Mapping[str, Any]
+) -> Settings:
+    """Merge the defaults of a dataclass, a YAML recipe and overrides, in this order.
+
+    Raises `SettingsError`.
+    """
+    known = [field.name for field in dataclasses.fields(settings)]
+    values = {} if path is None else read_recipe(path, known=known)
+    return settings(**{**values, **overrides})
+
+
 def settings_from(
     path: str | os.PathLike[str] | None, overrides: Mapping[str, Any]
 ) -> TrainSettings:
     """Merge defaults, a YAML recipe and overrides, in this order. Raises `SettingsError`."""
-    known = [field.name for field in dataclasses.fields(TrainSettings)]
-    values = {} if path is None else read_recipe(path, known=known)
-    return TrainSettings(**{**values, **overrides})
+    return merged(TrainSettings, path, overrides)
+
+
+class Rated(Protocol):
+    """Settings of a training from scratch, or from an encoder that is there."""
+
+    @property
+    def init(self) -> str:
+        """A folder or hub id, or `none`."""
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The peak, if it is set."""
+
+
+def peak_rate(settings: Rated) -> float:
+    """Return the peak rate that is set, or else one that suits the encoder."""
+    if settings.learning_rate is not None:
+        return settings.learning_rate
+    return _SCRATCH_RATE if settings.init == "none" else _PRETRAINED_RATE

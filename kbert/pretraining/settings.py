@@ -5,7 +5,6 @@ As in `kbert.settings`, one frozen dataclass holds them all and is valid if it e
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 from collections.abc import Mapping
@@ -14,8 +13,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from kbert.errors import SettingsError
 from kbert.knowledge_settings import KNOWLEDGE_RANGES, KnowledgeSettings
-from kbert.recipes import read_recipe, write_recipe
-from kbert.settings import changed, check_fields, flag, to_mapping
+from kbert.recipes import write_recipe
+from kbert.settings import changed, check_fields, flag, merged, to_mapping
 
 _PHASE: Final = re.compile(r"([1-9]\d{0,8})x([1-9]\d{0,5})", re.ASCII)
 _SHORTEST, _LONGEST = 8, 1 << 16
@@ -260,6 +259,4 @@ def settings_from(
     path: str | os.PathLike[str] | None, overrides: Mapping[str, Any]
 ) -> PretrainSettings:
     """Merge defaults, a YAML recipe and overrides, in this order. Raises `SettingsError`."""
-    known = [field.name for field in dataclasses.fields(PretrainSettings)]
-    values = {} if path is None else read_recipe(path, known=known)
-    return PretrainSettings(**{**values, **overrides})
+    return merged(PretrainSettings, path, overrides)
