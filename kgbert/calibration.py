@@ -4,26 +4,31 @@ A network trained on drawn negatives is surer than it should be, and its probabi
 those negatives were. A calibrator maps differences of logits (`kgbert.scores`) to the share of
 true triples among labelled ones with such a difference. Isotonic regression never turns the order
 of two triples round, though it may make them equal; Platt's sigmoid does where the labels
-contradict the scores. The only file that knows how scikit-learn
-fits; applying a calibrator needs numpy alone.
+contradict the scores. The only file that knows how scikit-learn fits; applying a calibrator needs
+numpy alone.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
 from graphs.errors import suggestion
-from kbert.errors import DataError, SettingsError
+from kbert.errors import DataError, RunError, SettingsError
+from kbert.run import write_json
 from kgbert.scores import sigmoid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Method = Literal["platt", "isotonic"]
+
+CALIBRATOR: Final = "calibrator.json"
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,24 @@ class Calibrator:
             return sigmoid(slope * exact + intercept)
         places, values = np.array(self.knots).T
         return np.asarray(np.interp(exact, places, values))
+
+    def write(self, folder: str | Path) -> None:
+        """Write `calibrator.json` into a run, which then has it. Raises `RunError`."""
+        try:
+            write_json(Path(folder) / CALIBRATOR, self.to_mapping())
+        except OSError as error:
+            raise RunError(f"{folder}: cannot be written to: {error.strerror}") from None
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Calibrator | None:
+        """Read `calibrator.json`; None where there is none. Raises `RunError` for a broken one."""
+        file = Path(folder) / CALIBRATOR
+        if not file.is_file():
+            return None
+        try:
+            return cls.from_mapping(json.loads(file.read_bytes()))
+        except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise RunError(f"{file}: damaged, remove it: {error}") from None
 
     def to_mapping(self) -> dict[str, Any]:
         """Return plain values, for JSON."""

@@ -19,7 +19,7 @@ ScoreKind = Literal["difference", "probability", "logit1"]
 
 
 def scores_of(
-    logits: NDArray[np.float32], *, kind: ScoreKind = "difference"
+    logits: NDArray[np.floating], *, kind: ScoreKind = "difference"
 ) -> NDArray[np.float64]:
     """Return scores (n,) of logits (n, 2), computed in 64 bits.
 
