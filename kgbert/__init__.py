@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from kgbert.data import KnowledgeData, load_data
     from kgbert.negatives import NegativeSampler
     from kgbert.pieces import Pieces
+    from kgbert.scorer import TripleScorer
     from kgbert.sequences import Sequences
 
-__all__ = ["KnowledgeData", "NegativeSampler", "Pieces", "Sequences", "load_data"]
+__all__ = ["KnowledgeData", "NegativeSampler", "Pieces", "Sequences", "TripleScorer", "load_data"]
 
 _HOMES = {
     "KnowledgeData": "kgbert.data",
     "NegativeSampler": "kgbert.negatives",
     "Pieces": "kgbert.pieces",
     "Sequences": "kgbert.sequences",
+    "TripleScorer": "kgbert.scorer",
     "load_data": "kgbert.data",
 }
 

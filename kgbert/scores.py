@@ -19,7 +19,7 @@ ScoreKind = Literal["difference", "probability", "logit1"]
 
 
 def scores_of(
-    logits: NDArray[np.float32], *, kind: ScoreKind = "difference"
+    logits: NDArray[np.floating], *, kind: ScoreKind = "difference"
 ) -> NDArray[np.float64]:
     """Return scores (n,) of logits (n, 2), computed in 64 bits.
 
@@ -35,6 +35,11 @@ def scores_of(
         return np.asarray(true - false)
     if kind != "probability":
         raise ValueError(f"no kind {kind!r} of scores; known are difference, probability, logit1")
+    return sigmoid(true - false)
+
+
+def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 / (1 + exp(-x)) of each value, without overflow."""
     # Both forms are exact where they are used; the other one would overflow.
-    small = np.exp(-np.abs(true - false))
-    return np.where(true >= false, 1 / (1 + small), small / (1 + small))
+    small = np.exp(-np.abs(values))
+    return np.where(values >= 0, 1 / (1 + small), small / (1 + small))

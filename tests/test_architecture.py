@@ -58,7 +58,12 @@ DOORS = {
     "rdflib": ("graphs/rdf.py",),
     "safetensors": ("kbert/nn/",),
     "scipy": ("graphs/statistics.py",),
-    "sklearn": ("graphs/similar.py", "kbert/metrics.py", "kgbert/classification.py"),
+    "sklearn": (
+        "graphs/similar.py",
+        "kbert/metrics.py",
+        "kgbert/calibration.py",
+        "kgbert/classification.py",
+    ),
     "tokenizers": ("kbert/tokenizer.py", "kbert/vocabulary.py"),
     "transformers": (),
     "xxhash": ("graphs/compiled/folder.py", "graphs/interning.py", "graphs/strings.py"),

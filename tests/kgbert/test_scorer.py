@@ -1,0 +1,249 @@
+"""`TripleScorer`: transformers' scores, whatever form, order or company triples come in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphs import TripleStore
+from kbert.errors import CheckpointError, DataError, RunError, SettingsError
+from kgbert import TripleScorer
+from kgbert.thresholds import Thresholds
+from tests.kgbert.runs import DATA, write_run
+
+ROWS = np.concatenate([DATA.test, DATA.valid, DATA.train[:40]])
+IDS = [(DATA.entities[h], DATA.relations[r], DATA.entities[t]) for h, r, t in ROWS.tolist()]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "links"
+    return write_run(path, thresholds=Thresholds(0.1, {int(ROWS[0, 1]): -0.2}))
+
+
+@pytest.fixture(scope="module")
+def scorer(folder: Path) -> TripleScorer:
+    return TripleScorer.from_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def scores(scorer: TripleScorer) -> np.ndarray[Any, np.dtype[np.float64]]:
+    found: np.ndarray[Any, np.dtype[np.float64]] = scorer.score(IDS)
+    return found
+
+
+def test_scores_are_those_of_transformers(folder: Path, scorer: TripleScorer) -> None:
+    transformers = pytest.importorskip("transformers")
+    theirs = transformers.BertForSequenceClassification.from_pretrained(folder).eval()
+    read = transformers.AutoTokenizer.from_pretrained(folder)
+    texts = DATA.texts
+    expected = []
+    for head, relation, tail in ROWS[:30].tolist():
+        ids, segments = [read.cls_token_id], [0]
+        parts = (texts.entity(head), texts.relation(relation), texts.entity(tail))
+        for text, segment in zip(parts, (0, 1, 0), strict=True):
+            own = [*read(text, add_special_tokens=False)["input_ids"], read.sep_token_id]
+            ids, segments = ids + own, segments + [segment] * len(own)
+        assert len(ids) <= 20
+        with torch.inference_mode():
+            answer = theirs(torch.tensor([ids]), token_type_ids=torch.tensor([segments]))
+        expected.append(answer.logits[0].double())
+    logits = torch.stack(expected)
+    for output, wanted in (
+        ("probability", logits.softmax(1)[:, 1]),
+        ("logit", logits[:, 1]),
+        ("logit_difference", logits[:, 1] - logits[:, 0]),
+    ):
+        found = scorer.score(IDS[:30], output=output)
+        assert np.abs(found - wanted.numpy()).max() < 1e-5
+    assert found.std() > 0.01  # the drawn network tells triples apart
+
+
+def test_every_form_has_the_same_scores(scorer: TripleScorer, scores: Any) -> None:
+    pandas = pytest.importorskip("pandas")
+    rdflib = pytest.importorskip("rdflib")
+    texts = [
+        (DATA.texts.entity(h), DATA.texts.relation(r), DATA.texts.entity(t))
+        for h, r, t in ROWS.tolist()
+    ]
+    forms: list[Any] = [
+        iter(IDS), [list(row) for row in IDS], np.array(IDS), texts, ROWS, torch.from_numpy(ROWS),
+        ROWS.tolist(), ROWS.astype(np.uint8),
+        pandas.DataFrame(IDS, columns=["head", "relation", "tail"])[["tail", "head", "relation"]],
+        pandas.DataFrame(ROWS, columns=["head", "relation", "tail"]),
+        [tuple(map(rdflib.URIRef, row)) for row in IDS],
+        [(h, r, rdflib.Literal(t)) for h, r, t in texts],
+    ]  # fmt: skip
+    for form in forms:
+        assert np.array_equal(scorer.score(form), scores)
+    store = TripleStore.from_triples(IDS)
+    found = dict(zip(store, scorer.score(store).tolist(), strict=True))
+    assert [found[row] for row in IDS] == scores.tolist()
+
+
+def test_one_triple_is_a_float_and_none_are_none(scorer: TripleScorer, scores: Any) -> None:
+    for one in (IDS[3], list(IDS[3]), ROWS[3], tuple(ROWS[3].tolist())):
+        found = scorer.score(one)
+        assert type(found) is float and found == scores[3]
+    assert type(scorer.classify(IDS[3])) is bool
+    for none in ([], (), iter(()), np.zeros((0, 3), dtype=int)):
+        assert scorer.score(none).shape == (0,) and scorer.score(none).dtype == np.float64
+        assert scorer.classify(none).dtype == np.bool_
+
+
+@settings(max_examples=15)
+@given(chosen=st.lists(st.integers(0, len(IDS) - 1), max_size=20))
+def test_order_and_duplicates_change_no_bit(
+    chosen: list[int], scorer: TripleScorer, scores: Any
+) -> None:
+    assert np.array_equal(scorer.score([IDS[place] for place in chosen]), scores[chosen])
+
+
+def test_new_entities_need_only_a_text(folder: Path, scorer: TripleScorer, scores: Any) -> None:
+    head, relation, tail = IDS[0]
+    for unknown in ("a brand new metal", "soduim"):
+        with pytest.raises(DataError, match=r"triple 0: .* is neither id nor text of any entity"):
+            scorer.score((unknown, relation, tail))
+    with pytest.raises(
+        DataError, match=r"did you mean 'sodium'\?; if it is new, on_missing 'text'"
+    ):
+        scorer.score(("soduim", relation, tail))
+    new = scorer.score(("a brand new metal", relation, tail), on_missing="text")
+    with_text = TripleScorer.from_pretrained(
+        folder, texts={"X1": "a brand new metal", head: "another name"}
+    )
+    assert with_text.score(("X1", relation, tail)) == new
+    assert with_text.score(IDS[0]) != scores[0]
+    assert scorer.score(("a_brand_new/metal", relation, tail), on_missing="id") == new
+    iri = "http://example.org/a_brand_new%20metal"
+    assert scorer.score((iri, relation, tail), on_missing="id") == new
+    said: list[str] = []
+    counting = TripleScorer.from_pretrained(folder, announce=said.append)
+    some = [IDS[0], ("X1", relation, tail), (head, "likes", tail), (None, relation, tail), IDS[1]]
+    found = counting.score(some, on_missing="skip")
+    assert np.isnan(found).tolist() == [False, True, True, True, False]
+    assert np.array_equal(found[[0, 4]], scores[:2])
+    assert said == ["3 of 5 triples are left out: a part of them is unknown"]
+
+
+def test_bad_input_is_one_clear_line(scorer: TripleScorer) -> None:
+    head, relation, tail = IDS[0]
+    pandas = pytest.importorskip("pandas")
+    for wrong, message in (
+        ((head, "likes", tail), "triple 0: 'likes' is neither id nor text of any relation"),
+        ([IDS[0], ("", relation, tail)], "triple 1: the entity is '', no text"),
+        ([(*IDS[0], "1")], r"triple 0: 4 parts; expected head, relation, tail"),
+        ([IDS[0], IDS[1][:2]], "triple 1: 2 parts"),
+        ((head, relation), "triple 0: 2 parts"),
+        ("sodium is a metal", "is a text; give a triple"),
+        (3, "is no triple"),
+        ([(head, relation, None)], r"triple 0: the entity is 'None' \(NoneType\)"),
+        ([(head, True, tail)], r"the relation is 'True' \(bool\)"),
+        (np.array([[0, 0, 10_000]]), "row 0: there is no entity 10000; numbers go from 0 to"),
+        (np.array([[-1, 0, 0]]), "there is no entity -1"),
+        (np.zeros((2, 4), dtype=int), r"shape \(2, 4\); expected \(n, 3\): head, relation, tail"),
+        (pandas.DataFrame({"head": ["a"], "rel": ["b"], "tail": ["c"]}), "no column 'relation'"),
+    ):
+        with pytest.raises(DataError, match=message) as caught:
+            scorer.score(wrong)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(DataError, match="holds nothing to read"):
+        scorer.score(("\u200b", relation, tail), on_missing="text")
+    for setting, message in (
+        ({"output": "prob"}, "no output 'prob'; known are probability"),
+        ({"output": "calibrated"}, "nothing is calibrated yet"),
+        ({"on_missing": "ignore"}, "known are error, id, text, skip"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            scorer.score(IDS, **setting)  # type: ignore[arg-type]
+
+
+def test_classes_follow_the_thresholds(scorer: TripleScorer, scores: Any) -> None:
+    differences = scorer.score(IDS, output="logit_difference")
+    own = np.where(ROWS[:, 1] == ROWS[0, 1], -0.2, 0.1)
+    assert np.array_equal(scorer.classify(IDS), differences >= own)
+    assert np.array_equal(scorer.classify(IDS, threshold="global"), differences >= 0.1)
+    middle = float(np.median(scores))
+    assert np.array_equal(scorer.classify(IDS, threshold=middle), scores >= middle)
+    assert 0 < scorer.classify(IDS, threshold=middle).sum() < len(IDS)
+    with pytest.raises(SettingsError, match="from 0 to 1"):
+        scorer.classify(IDS, threshold=1.5)
+    with pytest.raises(SettingsError, match="on every triple"):
+        scorer.classify(IDS, on_missing="skip")
+
+
+def test_calibration_is_kept_in_the_run(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    scorer = TripleScorer.from_pretrained(run)
+    differences = scorer.score(IDS, output="logit_difference")
+    middle = np.median(differences)
+    true = [row for row, value in zip(IDS, differences, strict=True) if value > middle]
+    false = [row for row, value in zip(IDS, differences, strict=True) if value <= middle]
+    calibrator = scorer.calibrate(true, false, method="isotonic")
+    calibrated = scorer.score(IDS, output="calibrated")
+    assert np.array_equal(calibrated, calibrator.probabilities(differences))
+    assert np.array_equal(calibrated > 0.5, differences > middle)
+    labels = [1] * len(true) + [0] * len(false)
+    assert scorer.calibrate(true + false, labels=labels, method="isotonic") == calibrator
+    calibrator.write(run)
+    again = TripleScorer.from_pretrained(run)
+    assert np.array_equal(again.score(IDS, output="calibrated"), calibrated)
+    (run / "calibrator.json").write_text("{}")
+    with pytest.raises(RunError, match=r"calibrator\.json: damaged"):
+        TripleScorer.from_pretrained(run)
+    with pytest.raises(SettingsError, match="or triples with their labels"):
+        scorer.calibrate(true)
+    with pytest.raises(SettingsError, match="has no thresholds"):
+        scorer.classify(IDS)
+
+
+def test_a_model_folder_takes_every_string_as_a_text(
+    folder: Path, tmp_path: Path, scores: Any
+) -> None:
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "vocab.txt"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    bare = TripleScorer.from_pretrained(tmp_path)
+    texts = [
+        (DATA.texts.entity(h), DATA.texts.relation(r), DATA.texts.entity(t))
+        for h, r, t in ROWS[:30].tolist()  # none of which is cut in the run
+    ]
+    assert np.array_equal(bare.score(texts), scores[:30])
+    with_data = TripleScorer.from_pretrained(tmp_path, texts=DATA)
+    assert np.array_equal(with_data.score(ROWS[:5]), with_data.score(IDS[:5]))
+    with pytest.raises(CheckpointError):
+        TripleScorer.from_pretrained(tmp_path / "absent")
+
+
+def test_another_graph_is_refused_or_said(folder: Path, scores: Any) -> None:
+    other = dataclasses.replace(DATA, fingerprint="0" * 64, name="other")
+    with pytest.raises(RunError, match="other: is not the data that"):
+        TripleScorer.from_pretrained(folder, texts=other)
+    said: list[str] = []
+    allowed = TripleScorer.from_pretrained(
+        folder, texts=other, allow_other_graph=True, announce=said.append
+    )
+    assert len(said) == 1 and "other is not the data" in said[0]
+    assert np.array_equal(allowed.score(ROWS), scores)
+    assert np.array_equal(TripleScorer.from_pretrained(folder, texts=DATA).score(IDS), scores)
+
+
+def test_low_precision_is_near(folder: Path, scorer: TripleScorer) -> None:
+    low = TripleScorer.from_pretrained(folder, precision="bf16")
+    found = low.score(IDS, output="logit_difference")
+    exact = scorer.score(IDS, output="logit_difference")
+    assert 0 < np.abs(found - exact).max() < 0.2
+
+
+def test_streams_are_read_once(scorer: TripleScorer, scores: Any) -> None:
+    def rows() -> Iterator[tuple[str, str, str]]:
+        yield from IDS[:4]
+
+    assert np.array_equal(scorer.score(rows()), scores[:4])
