@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from kgbert.ranks import POLICIES
+from kgbert.ranks import POLICIES, TiePolicy
 
 if TYPE_CHECKING:
     from kgbert.classification import ClassificationMetrics
@@ -78,7 +78,7 @@ def rank_table(title: str, groups: Mapping[str, RankMetrics], *, count: str = "q
     return aligned(rows)
 
 
-def bounds_table(bounds: Mapping[str, Mapping[str, Interval]]) -> str:
+def bounds_table(bounds: Mapping[TiePolicy, Mapping[str, Interval]]) -> str:
     """Draw the least and the greatest value that each figure can still take, a row a policy."""
     names = list(bounds["realistic"])
     rows = [["ties", *map(named, names)]]
