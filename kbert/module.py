@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from kbert.batch import Batch
 
 
-class FineTuning(lightning.LightningModule):
-    """Fine-tune a network on a task."""
+class Training(lightning.LightningModule):
+    """Train a network: everything but what a step computes.
+
+    A subclass puts the loss of each step into `losses`, from which they are read now and then, and
+    what an evaluation came to into `scores`.
+    """
 
     def __init__(
         self,
         network: nn.Module,
-        task: Task,
         *,
         learning_rate: float,
         weight_decay: float,
@@ -41,14 +44,13 @@ class FineTuning(lightning.LightningModule):
         layer_decay: float = 1.0,
         unfreeze_epochs: int = 0,
     ) -> None:
-        """Bind a network (encoder and head) to a task and a schedule, in optimiser steps.
+        """Bind a network (encoder and head) to a schedule, in optimiser steps.
 
         `clip` is the largest norm of the gradient; 0 sets no limit. `layer_decay` is that of
         `parameter_groups`, `unfreeze_epochs` that of `Thaw`. What is frozen stays so.
         """
         super().__init__()
         self.network = network
-        self.task = task
         self._rate = learning_rate
         self._decay = weight_decay
         self._clip = clip
@@ -57,21 +59,14 @@ class FineTuning(lightning.LightningModule):
         self._schedule: Schedule = schedule
         self._layer_decay = layer_decay
         self._thaw = Thaw(network, epochs=unfreeze_epochs) if unfreeze_epochs else None
-        self._evaluated: Sequence[Encoded] = ()
-        self._predicted: list[tuple[int, Any]] = []
         self.scores: dict[str, float] = {}
-        self.predictions: list[Any] = []
         self.losses: list[Tensor] = []
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Return the logits of a batch."""
-        logits: Tensor = self.network(
-            batch.token_ids,
-            positions=batch.positions,
-            segments=batch.segments,
-            visibility=batch.visibility,
-        )
-        return logits
+    def keep_loss(self, value: Tensor, *, examples: int) -> Tensor:
+        """Remember the loss of a step over so many examples, and return it."""
+        self.losses.append(value.detach())  # read once an epoch: reading waits for the device
+        self.log("loss", value.detach(), prog_bar=True, batch_size=examples)
+        return value
 
     def on_train_epoch_start(self) -> None:
         """Let further layers join, if they do so gradually.
@@ -81,13 +76,6 @@ class FineTuning(lightning.LightningModule):
         """
         if self._thaw is not None and self.trainer.world_size == 1:
             self._thaw.apply(self.current_epoch)
-
-    def training_step(self, batch: LabelledBatch, index: int) -> Tensor:
-        """Return the loss of one step."""
-        value = loss(self(batch.inputs), batch.targets)
-        self.losses.append(value.detach())  # read once an epoch: reading waits for the device
-        self.log("loss", value.detach(), prog_bar=True, batch_size=len(batch.examples))
-        return value
 
     def configure_gradient_clipping(self, *_: object, **__: object) -> None:
         """Limit the norm of the gradient, of the layers that are trained in this epoch.
@@ -99,6 +87,52 @@ class FineTuning(lightning.LightningModule):
             self._thaw.drop_gradients(self.current_epoch)
         if self._clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Build AdamW and its schedule."""
+        groups = parameter_groups(
+            self.network,
+            learning_rate=self._rate,
+            weight_decay=self._decay,
+            layer_decay=self._layer_decay,
+        )
+        optimiser = torch.optim.AdamW(groups, lr=self._rate, fused=True)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self.rate_factor)
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def rate_factor(self, step: int) -> float:
+        """Return the share of the peak rate at an optimiser step (from 0)."""
+        return rate_factor(self._schedule, step, warmup=self._warmup, total=self._total)
+
+
+class FineTuning(Training):
+    """Fine-tune a network on a task."""
+
+    def __init__(self, network: nn.Module, task: Task, **training: Any) -> None:
+        """Bind a network to a task; `training` is what `Training` takes beside the network."""
+        super().__init__(network, **training)
+        self.task = task
+        self._evaluated: Sequence[Encoded] = ()
+        self._predicted: list[tuple[int, Any]] = []
+        self.predictions: list[Any] = []
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the logits of a batch."""
+        logits: Tensor = self.network(
+            batch.token_ids,
+            positions=batch.positions,
+            segments=batch.segments,
+            visibility=batch.visibility,
+        )
+        return logits
+
+    def training_step(self, batch: LabelledBatch, index: int) -> Tensor:
+        """Return the loss of one step."""
+        value = loss(self(batch.inputs), batch.targets)
+        return self.keep_loss(value, examples=len(batch.examples))
 
     def evaluate_on(self, encoded: Sequence[Encoded]) -> None:
         """Say which examples the coming evaluation is about."""
@@ -124,22 +158,3 @@ class FineTuning(lightning.LightningModule):
 
     test_step = validation_step
     on_test_epoch_end = on_validation_epoch_end
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Build AdamW and its schedule."""
-        groups = parameter_groups(
-            self.network,
-            learning_rate=self._rate,
-            weight_decay=self._decay,
-            layer_decay=self._layer_decay,
-        )
-        optimiser = torch.optim.AdamW(groups, lr=self._rate, fused=True)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self.rate_factor)
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
-
-    def rate_factor(self, step: int) -> float:
-        """Return the share of the peak rate at an optimiser step (from 0)."""
-        return rate_factor(self._schedule, step, warmup=self._warmup, total=self._total)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytorch_lightning as lightning
 import torch
@@ -69,6 +69,16 @@ class Loop:
             folder=folder,
         )
 
+    @property
+    def main(self) -> str:
+        """The score that decides which epoch is the best."""
+        return self.task.main
+
+    @property
+    def total(self) -> int:
+        """How many epochs there will be."""
+        return self.settings.epochs
+
     def fit(
         self,
         network: torch.nn.Module,
@@ -98,7 +108,7 @@ class Loop:
         module.evaluate_on(dev)
         data = _Data(self, train, dev)
         with self.processes.training() as trainer:
-            trainer.callbacks.append(_Watch(self, has_dev=bool(dev)))  # type: ignore[attr-defined]
+            trainer.callbacks.append(Watch(self, has_dev=bool(dev)))  # type: ignore[attr-defined]
             trainer.fit(module, datamodule=data)
         return module
 
@@ -172,27 +182,49 @@ class _Data(lightning.LightningDataModule):
         return self._loop.evaluation(self._dev) if self._dev else []
 
 
-class _Watch(Callback):
+class Watched(Protocol):
+    """A training whose epochs are watched: what they came to, and which was the best."""
+
+    epochs: list[Epoch]
+    best: int
+    processes: Processes
+    save: Callable[[], None]
+
+    @property
+    def main(self) -> str:
+        """The score that decides."""
+
+    @property
+    def total(self) -> int:
+        """How many epochs there will be."""
+
+
+class Watch(Callback):
     """After each epoch: report it, and save the weights if they are the best so far.
 
     Now and then it looks whether losses are still numbers.
     """
 
-    def __init__(self, loop: Loop, *, has_dev: bool) -> None:
+    def __init__(self, loop: Watched, *, has_dev: bool, keep_last: bool = False) -> None:
+        """Watch the epochs of `loop`; `keep_last` keeps the last weights, whatever the scores."""
         self._loop = loop
         self._has_dev = has_dev
+        self._chooses = has_dev and not keep_last
         self._start = time.perf_counter()
         self._losses: list[float] = []
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Begin to measure."""
         self._start = time.perf_counter()
         self._losses = []
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: object) -> None:
+        """Look at the losses, every so many steps. Raises `Diverged`."""
         if len(pl_module.losses) == _READ_EVERY:
             self._read_losses(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Report the epoch and keep its weights, if they are wanted. Raises `Diverged`."""
         self._read_losses(trainer, pl_module)
         if not all(bool(weights.isfinite().all()) for weights in pl_module.parameters()):
             raise self._diverged(trainer, step=len(self._losses), what="weights are no numbers")
@@ -202,16 +234,16 @@ class _Watch(Callback):
             scores=dict(pl_module.scores) if self._has_dev else {},
             seconds=time.perf_counter() - self._start,
         )
-        loop, main = self._loop, self._loop.task.main
+        loop, main = self._loop, self._loop.main
         loop.epochs.append(epoch)
         before = loop.epochs[loop.best].scores.get(main) if loop.best >= 0 else None
         # A tie goes to the earlier epoch, but zeros say nothing: then to the longer training.
-        if not self._has_dev or before is None or epoch.scores[main] > before or before == 0:
+        if not self._chooses or before is None or epoch.scores[main] > before or before == 0:
             loop.best = len(loop.epochs) - 1
             if loop.processes.first:
                 loop.save()
         scores = "".join(f"  dev {k} {v:.4f}" for k, v in epoch.scores.items()).replace("_", " ")
-        total = loop.settings.epochs
+        total = loop.total
         console.say(
             f"epoch {epoch.number}/{total}  loss {epoch.loss:.4f}{scores}  {epoch.seconds:.1f} s"
         )
@@ -227,7 +259,7 @@ class _Watch(Callback):
                 raise self._diverged(trainer, step=len(self._losses), what=f"loss {loss}")
 
     def _diverged(self, trainer: Any, *, step: int, what: str) -> Diverged:
-        epoch, total = trainer.current_epoch + 1, self._loop.settings.epochs
+        epoch, total = trainer.current_epoch + 1, self._loop.total
         return Diverged(
             f"the training diverged in epoch {epoch}/{total}, step {step} ({what}); lower"
             " --learning-rate"

@@ -84,6 +84,11 @@ class NegativeSampler:
         counts = [int((each.counts <= 0).sum()) for each in self._typed]
         return dict(zip(_ENDS, counts or (0, 0), strict=True))
 
+    @property
+    def per_positive(self) -> int:
+        """Return how many negatives each positive has."""
+        return self._per_positive
+
     def __len__(self) -> int:
         """Return the number of positives."""
         return len(self._triples)

@@ -72,7 +72,6 @@ class KnowledgeTrainSettings:
     learning_rate: float | None = None
     schedule: Schedule = "linear"
     warmup: float = 0.1
-    layer_decay: float = 1.0
     weight_decay: float = 0.01
     clip: float = 1.0
     seed: int = 1
@@ -177,7 +176,6 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "batch_size": (1, 1_000_000),
     "learning_rate": (0.0, 100.0),
     "warmup": (0.0, 1.0),
-    "layer_decay": (0.0, 1.0),
     "weight_decay": (0.0, 100.0),
     "clip": (0.0, 1e9),
     "seed": (0, 2**32 - 1),

@@ -1,0 +1,36 @@
+"""`python -m kgbert.train --dataset NAME|FOLDER`: from triples with texts to a model of them.
+
+Read settings, check them; load the data; train on true triples and fresh negatives with a
+validation each epoch; write the run folder whole. `--help` needs no torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from kbert import console, recipe_command
+from kgbert.flags import add_flags
+from kgbert.settings import KnowledgeTrainSettings, settings_from
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = console.Parser(
+        prog="python -m kgbert.train",
+        description="Train a BERT encoder on the triples of a knowledge graph (KG-BERT).",
+        allow_abbrev=False,
+    )
+    return recipe_command.run(
+        parser, arguments, add_flags=add_flags, read=settings_from, use=_train
+    )
+
+
+def _train(settings: KnowledgeTrainSettings) -> str:
+    from kgbert.training import train
+
+    return train(settings).table()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
