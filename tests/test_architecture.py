@@ -18,6 +18,8 @@ from kbert.flags import HELP
 from kbert.pretraining.flags import HELP as PRETRAIN_HELP
 from kbert.pretraining.settings import PretrainSettings
 from kbert.settings import TrainSettings
+from kgbert.flags import HELP as TRIPLE_HELP
+from kgbert.settings import KnowledgeTrainSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ORDER = ("graphs", "kbert", "kgbert", "benchmarks")
@@ -51,6 +53,7 @@ DOORS = {
         "kbert/pretraining/watch.py",
         "kbert/processes.py",
         "kbert/trainer.py",
+        "kgbert/module.py",
     ),
     "rdflib": ("graphs/rdf.py",),
     "safetensors": ("kbert/nn/",),
@@ -216,7 +219,7 @@ def test_graphs_know_nothing_of_learning() -> None:
 def test_trees_and_their_visibility_need_no_torch() -> None:
     code = (
         "import sys, kbert.inject, kbert.nn.visibility, kbert.tree, kbert.flags, kbert.settings\n"
-        "import kbert.pretrain\n"
+        "import kbert.pretrain, kgbert.train\n"
         "sys.exit(bool({'torch', 'pytorch_lightning', 'datasets'} & sys.modules.keys()))"
     )
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
@@ -278,7 +281,12 @@ def test_public_names_for_types_are_those_at_run_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "texts"), [(TrainSettings, HELP), (PretrainSettings, PRETRAIN_HELP)]
+    ("settings", "texts"),
+    [
+        (TrainSettings, HELP),
+        (PretrainSettings, PRETRAIN_HELP),
+        (KnowledgeTrainSettings, TRIPLE_HELP),
+    ],
 )
 def test_every_setting_is_explained_once(
     settings: type[Any], texts: dict[str, dict[str, str]]
