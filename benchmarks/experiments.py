@@ -64,7 +64,7 @@ def experiment(name: str, scratch: Path) -> Experiment:
     data = data_folder()
     if name == "sst":
         write_sst(part_of(data, "en/SST"), scratch / "sst")
-        paths = {"KBERT_SST": str(scratch / "sst"), "KBERT_MINILM": _minilm()}
+        paths = {"KBERT_SST": str(scratch / "sst"), "KBERT_MINILM": minilm()}
         return Experiment(name, "sst_minilm", {"none": ("--kg", "none")}, paths, _TINY)
     if name in PRETRAINED:
         return _pretrained(name, data)
@@ -75,7 +75,7 @@ def experiment(name: str, scratch: Path) -> Experiment:
         write_trec(part_of(data, "en/TREC"), scratch / "trec")
         paths["KBERT_TREC"] = str(scratch / "trec")
     if name == "trec_minilm":
-        paths["KBERT_MINILM"] = _minilm()
+        paths["KBERT_MINILM"] = minilm()
     arms = {graph: ("--kg", f"${{KBERT_DATA}}/{file}"), "none": ("--kg", "none")}
     return Experiment(name, recipe, arms, paths, _TINY if "KBERT_MINILM" in paths else _SCRATCH)
 
@@ -98,7 +98,7 @@ def _pretrained(name: str, data: Path) -> Experiment:
     return Experiment(name, name, {"pretrained": (), "scratch": scratch}, paths, _TINY, "scratch")
 
 
-def _minilm() -> str:
+def minilm() -> str:
     """Find all-MiniLM-L6-v2: the folder KBERT_MINILM, else the package that ships it."""
     named = os.environ.get("KBERT_MINILM")
     if named:

@@ -54,7 +54,11 @@ class Outcome:
         """
         if not self.complete and (folder / RANKS).exists():
             return  # another shard finished it meanwhile, and wrote all of it
-        content = {"protocol": self.protocol, **self.content}
+        content = {
+            "protocol": self.protocol,
+            "headline": dict(self.headline),
+            **self.content,
+        }
         text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
         files = {METRICS: text} | ({RELATIONS: self.relations} if self.relations else {})
         try:
