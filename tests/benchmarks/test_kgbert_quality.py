@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from benchmarks.kgbert_quality import TASKS, measure, report
-from kbert.recipes import read_recipe
+from benchmarks.data import REPOSITORY
+from benchmarks.kgbert_quality import QUICK, TASKS, measure, report
 from kgbert.flags import add_flags
-from kgbert.settings import KnowledgeTrainSettings
+from kgbert.settings import settings_from
 
 PATHS = {"KBERT_DATA": "/somewhere/data", "KBERT_MINILM": "/somewhere/minilm"}
 
@@ -59,16 +60,14 @@ def test_every_seed_is_trained_and_evaluated_once() -> None:
 
 
 @pytest.mark.parametrize("name", list(TASKS))
-def test_flags_are_settings_of_the_command(name: str) -> None:
-    import argparse
-
+def test_flags_are_settings_of_the_command(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KBERT_MINILM", PATHS["KBERT_MINILM"])
     parser = argparse.ArgumentParser()
     parser.add_argument("--config")
     add_flags(parser)
-    found = vars(parser.parse_args(TASKS[name].flags))
+    found = vars(parser.parse_args([*TASKS[name].flags, *QUICK]))
     config = found.pop("config", None)
-    if config is None:
-        assert KnowledgeTrainSettings(**found).init == "${KBERT_MINILM}"
-    else:
-        assert (Path(__file__).resolve().parents[2] / config).is_file()
-        assert callable(read_recipe)
+    recipe = None if config is None else REPOSITORY / config
+    settings = settings_from(recipe, found)
+    assert settings.init in ("${KBERT_MINILM}", PATHS["KBERT_MINILM"])
+    assert settings.epochs == 1 and (settings.task == "link-prediction") == (name == "umls")
