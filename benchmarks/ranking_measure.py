@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from benchmarks.encoder_flops import flops
+from benchmarks.plain_wordpiece import PlainWordPiece
 from benchmarks.ranking_settings import Setting, peer_of, timed
 from benchmarks.ranking_ways import BLOCK, ORIGINAL, OriginalWay, StepWay, count, each_alone
 from kbert import console
@@ -50,6 +51,7 @@ def _ways(
         peer=peer_of(network).to(setting.device),
         data=setting.data,
         tokenizer=setting.tokenizer,
+        wordpiece=PlainWordPiece.of(setting.tokenizer),
         config=network.encoder.config,
         max_length=sequences.max_length,
         batch=setting.batch,

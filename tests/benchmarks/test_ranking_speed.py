@@ -10,6 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.encoder_flops import flops, whole_ranking
+from benchmarks.plain_wordpiece import PlainWordPiece
 from benchmarks.ranking_measure import DISTINCT, FAST, FIRST, measure
 from benchmarks.ranking_settings import Setting, drawn_network, laid_out, sliced
 from benchmarks.ranking_ways import ORIGINAL
@@ -106,3 +107,20 @@ def test_whole_rankings_are_counted_as_by_brute_force() -> None:
     every = np.concatenate(lengths)
     assert found["inputs"] == len(every) and found["mean_length"] == pytest.approx(every.mean())
     assert found["flops"] == pytest.approx(flops(every, config, first_only=True).sum())
+
+
+def test_the_plain_tokeniser_is_ours() -> None:
+    texts = [*SAMPLE.texts.entities, *SAMPLE.texts.relations]
+    tokenizer = Tokenizer.train(texts, lowercase=True)
+    plain = PlainWordPiece.of(tokenizer)
+    odd = [
+        "Säure-Rest, (H2O)!",
+        "a\tb\u00a0c",
+        "\u9178acid",
+        "x" * 101,
+        "",
+        "[SEP] acid",
+        "\u20ac5 $5",
+    ]
+    for text in [*texts, *odd]:
+        assert plain.encode(text) == list(tokenizer.encode(text).ids), text

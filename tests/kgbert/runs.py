@@ -20,13 +20,13 @@ ENTITIES = 12
 RELATIONS = ("is near", "lives in", "part of")
 
 
-def write_data(folder: Path, *, labelled: bool = False, seed: int = 0) -> Path:
+def write_data(folder: Path, *, labelled: bool = False, triples: int = 60, seed: int = 0) -> Path:
     """Write a KG-BERT folder of 12 entities, two of which share their text."""
     generator = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     every = [(h, r, t) for h in range(ENTITIES) for r in range(3) for t in range(ENTITIES)]
-    drawn = [every[i] for i in generator.permutation(len(every))[:60]]
-    for name, rows in (("train", drawn[:40]), ("dev", drawn[40:48]), ("test", drawn[48:])):
+    drawn = [every[i] for i in generator.permutation(len(every))[:triples]]
+    for name, rows in (("train", drawn[:-20]), ("dev", drawn[-20:-12]), ("test", drawn[-12:])):
         lines = [f"e{h}\tr{r}\te{t}" for h, r, t in rows]
         if labelled and name != "train":
             lines = [f"{line}\t{1 if i % 2 else -1}" for i, line in enumerate(lines)]

@@ -225,12 +225,13 @@ def test_triples_without_labels_get_false_ones_and_that_is_said(run: Path) -> No
 
 def test_relations_are_ranked_as_by_brute_force(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    write_run(run, write_data(tmp_path / "data"), task="relation-prediction", max_length=16)
+    data = write_data(tmp_path / "data", triples=200)
+    write_run(run, data, task="relation-prediction", max_length=16)
     assert main([str(run), "--original"]) == 0
-    data, engine = opened(run)
-    known = {tuple(row) for part in (data.train, data.valid, data.test) for row in part.tolist()}
+    read, engine = opened(run)
+    known = {tuple(row) for part in (read.train, read.valid, read.test) for row in part.tolist()}
     raw, filtered = [], []
-    for head, relation, tail in data.test.tolist():
+    for head, relation, tail in read.test.tolist():
         logits = engine.logits(np.array([[head, relation, tail]]))[0]
         above = {r for r in range(3) if r != relation and logits[r] > logits[relation]}
         raw.append(1 + len(above))
