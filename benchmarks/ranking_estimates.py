@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import torch
 
 from benchmarks.data import part_of
 from benchmarks.encoder_flops import flops, whole_ranking
 from benchmarks.ranking_settings import Setting, laid_out, timed
 from benchmarks.report import table
 from kbert.nn.config import EncoderConfig
+from kbert.pretraining.flops import known_peak
 from kgbert.data import load_data
 from kgbert.dataset import PARTS
 from kgbert.engine import ScoringEngine
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     from kbert.tokenizer import Tokenizer
     from kgbert.texts import TextMode
 
-PEAK: Final = 989e12  # operations a second of an H200, dense bf16, as its maker states
+GPU: Final = "H200"
+PEAK: Final = known_peak(GPU, precision="bf16") or math.nan  # operations a second
 SHARES: Final = (0.4, 0.6)  # of the peak, assumed
 WHOLE: Final[dict[str, tuple[TextMode, int]]] = {
     "UMLS": ("name", 15),
@@ -65,7 +69,7 @@ def estimates(folder: Path, tokenizer: Tokenizer) -> dict[str, Any]:
     return found
 
 
-def throughput(setting: Setting, *, seconds: float) -> dict[str, float]:
+def throughput(setting: Setting, *, seconds: float) -> dict[str, float | None]:
     """Score candidates in bf16 for about so long; return the rate in operations a second."""
     engine = ScoringEngine(
         setting.network, setting.sequences, precision="bf16", batch_tokens=setting.batch_tokens
@@ -79,7 +83,10 @@ def throughput(setting: Setting, *, seconds: float) -> dict[str, float]:
         lengths = setting.sequences.lengths(some[first])
         operations += float(flops(lengths, setting.network.encoder.config, first_only=True).sum())
         spent += took
-    return {"flops_per_second": operations / spent, "share_of_peak": operations / spent / PEAK}
+    rate = operations / spent
+    name = torch.cuda.get_device_name() if setting.device == "cuda" else ""
+    peak = known_peak(name, precision="bf16")
+    return {"flops_per_second": rate, "share_of_peak": None if peak is None else rate / peak}
 
 
 def _drawn(setting: Setting, *, draw: np.random.Generator) -> NDArray[np.integer]:

@@ -32,6 +32,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     data = setting.data
     known = data.filter(*PARTS)
     queries = Queries.plan(data.test, sides=SIDES, known=known, entities=len(data.entities))
+    ScoringEngine(setting.network, setting.sequences).logits(data.test[:64])  # warms up
     found: dict[str, dict[str, Any]] = {}
     for name, run in _ways(setting, queries, known=known).items():
         console.say(f"{data.name}: {name}")

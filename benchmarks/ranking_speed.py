@@ -22,7 +22,7 @@ from typing import Any, Final
 import torch
 
 from benchmarks.data import data_folder, part_of
-from benchmarks.ranking_estimates import PEAK, estimates, estimates_table, throughput
+from benchmarks.ranking_estimates import GPU, PEAK, estimates, estimates_table, throughput
 from benchmarks.ranking_measure import measure
 from benchmarks.ranking_settings import Setting, drawn_network, laid_out, sliced
 from benchmarks.report import RESULTS, environment, table, write_result
@@ -117,6 +117,16 @@ def _filled(options: argparse.Namespace) -> argparse.Namespace:
     return options
 
 
+def _throughput(setting: Setting, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Measure the rate, and say how long the whole test sets take at it."""
+    found: dict[str, Any] = dict(throughput(setting, seconds=20.0))
+    whole = content["estimates"]["sets"] if "estimates" in content else {}
+    found["hours_at_this_rate"] = {
+        title: each["flops"] / found["flops_per_second"] / 3600 for title, each in whole.items()
+    }
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; return the exit status."""
     given = sys.argv[1:] if arguments is None else list(arguments)
@@ -146,15 +156,14 @@ def _run(options: argparse.Namespace, given: Sequence[str]) -> None:
         _print(title, content["sets"][title])
         write_result(name, content, folder=options.results)
     if not options.quick:
-        content["estimates"] = {"peak_flops": PEAK, "sets": estimates(folder / "kgc", tokenizer)}
+        content["estimates"] = {
+            "gpu": GPU,
+            "peak_flops": PEAK,
+            "sets": estimates(folder / "kgc", tokenizer),
+        }
         print(estimates_table(content["estimates"]["sets"]) + "\n")
     if options.device == "cuda":
-        content["throughput"] = throughput(setting, seconds=20.0)
-        rate = content["throughput"]["flops_per_second"]
-        content["throughput"]["hours_at_this_rate"] = {
-            title: each["flops"] / rate / 3600
-            for title, each in content.get("estimates", {}).get("sets", {}).items()
-        }
+        content["throughput"] = _throughput(setting, content)
     print(f"wrote {write_result(name, content, folder=options.results).name}")
 
 
