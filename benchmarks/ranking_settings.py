@@ -42,12 +42,13 @@ class Setting:
 
 
 def sliced(data: KnowledgeData, *, triples: int, entities: int, seed: int = 0) -> KnowledgeData:
-    """Keep `triples` test triples, drawn by chance, and about `entities` entities with theirs."""
+    """Keep `triples` test triples, drawn by chance, and `entities` entities, theirs among them."""
     draw = np.random.default_rng(seed)
     test = data.test[np.sort(draw.permutation(len(data.test))[:triples])]
     order = draw.permutation(len(data.entities))
     own = np.unique(test[:, [0, 2]])
-    kept = np.unique(np.concatenate([own, order[: max(0, entities - len(own))]]))
+    others = order[~np.isin(order, own)]
+    kept = np.unique(np.concatenate([own, others[: max(0, entities - len(own))]]))
     number = np.full(len(data.entities), -1)
     number[kept] = np.arange(len(kept))
 

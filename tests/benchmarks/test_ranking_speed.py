@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.encoder_flops import flops, whole_ranking
@@ -43,12 +44,12 @@ def setting(*, triples: int, entities: int, max_length: int = 12) -> Setting:
 
 
 def test_all_ways_come_to_the_same_ranks() -> None:
-    found = measure(setting(triples=10, entities=30))
+    found = measure(setting(triples=40, entities=30))
     ways = found["ways"]
     assert next(iter(ways)) == ORIGINAL and list(ways)[-3:] == [DISTINCT, FIRST, FAST]
     for each in ways.values():
         assert each["different_ranks"] == 0 and each["seconds"] > 0
-    assert found["ranks"] == 20
+    assert found["ranks"] == 80
     inputs = [each["inputs"] for each in ways.values()]
     assert inputs == sorted(inputs, reverse=True) and inputs[0] > inputs[1] > inputs[4]
     operations = [each["flops"] for each in ways.values()]
@@ -59,7 +60,7 @@ def test_all_ways_come_to_the_same_ranks() -> None:
 
 def test_a_slice_keeps_its_triples_and_what_is_known() -> None:
     data = sliced(SAMPLE, triples=5, entities=40)
-    assert len(data.test) == 5 and 40 <= len(data.entities) <= 45
+    assert len(data.test) == 5 and len(data.entities) == 40
     everything = {tuple(row) for part in PARTS for row in SAMPLE.triples(part).tolist()}
     number = {name: i for i, name in enumerate(SAMPLE.entities)}
     for part in PARTS:
@@ -75,7 +76,8 @@ def test_operations_are_those_that_torch_counts(first_only: bool) -> None:
     made = setting(triples=2, entities=10)
     network, length = made.network, 11
     ids = torch.ones(3, length, dtype=torch.long)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    # Other kernels of attention are not counted on a CPU.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
         if first_only:
             network(ids, ids * 0)
         else:
