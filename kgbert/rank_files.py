@@ -93,10 +93,16 @@ class RankFolder:
         _write_table(self._block(number), columns, notes=notes)
 
     def ranks(self) -> QueryRanks:
-        """Read what is known so far. Raises `RunError` if the folder holds no evaluation."""
+        """Read what is known so far. Raises `RunError` if the folder holds no evaluation.
+
+        A block that was decided by a smaller margin than a difference seen later, perhaps by
+        another shard, does not count: whoever resumes decides it again.
+        """
         self._plan()
         rows, _ = _read_table(self.path / ROWS, types=_ROW_TYPES)
-        return gather(rows, self.blocks())
+        blocks = self.blocks()
+        error = max((block.error for block in blocks.values()), default=0.0)
+        return gather(rows, {i: each for i, each in blocks.items() if each.margin >= error})
 
     def finish(self) -> QueryRanks:
         """Return what is known so far; if that is all, write `ranks.parquet` too."""

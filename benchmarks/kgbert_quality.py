@@ -1,0 +1,224 @@
+"""What KG-BERT reaches on public data sets: several seeds, trained and evaluated by the commands.
+
+Each run is `python -m kgbert.train` in a process of its own, then `python -m kgbert.evaluate` on
+the whole test set; this file only reads the `metrics.json` of both. All start from
+all-MiniLM-L6-v2, an encoder of 6 layers and 384 dimensions, where the paper has BERT-base, and some
+train on a part of the training triples: the fraction stands with the figures. Nothing is tuned
+here. The result file is written anew after every run, and `--resume` goes on with the rest. Writes
+`results/kgbert_NAME.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.data import REPOSITORY, data_folder
+from benchmarks.experiments import minilm
+from benchmarks.report import RESULTS, environment, portable, table, write_result
+from kbert import console
+from kbert.errors import DataError, RunError
+from kgbert.intervals import over_seeds
+
+SEEDS: Final = (1, 2, 3)
+QUICK: Final = ("--epochs", "1", "--train-share", "0.01", "--validation-triples", "20")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Flags of `kgbert.train`, and the paper's figures, if it has any for this data and task.
+
+    Figures are named as in the headline of an evaluation. `note` says how the two differ.
+    """
+
+    flags: tuple[str, ...]
+    paper: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+
+
+def _judged(name: str, *, max_length: int, share: float) -> tuple[str, ...]:
+    return (
+        *("--dataset", name, "--task", "triple-classification", "--init", "${KBERT_MINILM}"),
+        *("--max-length", str(max_length), "--negatives", "1", "--epochs", "3"),
+        *("--train-share", str(share), "--validation-triples", "2000"),
+    )
+
+
+TASKS: Final = {
+    "umls": Task(
+        ("--config", "configs/kgbert/umls_minilm.yaml"),
+        {"mr": 1.47, "hits@10": 0.990},
+        "the paper: Yao et al. 2019, BERT-base",
+    ),
+    "wn11": Task(
+        _judged("WN11", max_length=20, share=0.2),
+        {"accuracy (0.5)": 0.935},
+        "the paper: Yao et al. 2019, BERT-base, all training triples",
+    ),
+    "fb13": Task(
+        _judged("FB13", max_length=32, share=0.05),
+        {"accuracy (0.5)": 0.904},
+        "the paper: Yao et al. 2019, BERT-base, all training triples, descriptions",
+    ),
+    "fb15k237_relations": Task(
+        (
+            *("--dataset", "FB15k-237", "--task", "relation-prediction"),
+            *("--init", "${KBERT_MINILM}", "--max-length", "25", "--epochs", "3"),
+            *("--train-share", "0.1", "--validation-triples", "2000"),
+        ),
+        note="the paper has relation prediction on FB15K, another data set",
+    ),
+}
+
+Run = Callable[[str, Sequence[str], Mapping[str, str]], None]
+
+
+def command(module: str, flags: Sequence[str], paths: Mapping[str, str]) -> None:
+    """Run `python -m module`; its talk goes through to standard error. Raises `RunError`."""
+    ended = subprocess.run(
+        [sys.executable, "-m", module, *flags],
+        cwd=REPOSITORY,
+        env={**os.environ, **paths},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    if ended.returncode:
+        raise RunError(f"{module} {' '.join(flags)} ended with status {ended.returncode}")
+
+
+def one_run(flags: Sequence[str], paths: Mapping[str, str], *, run: Run) -> dict[str, Any]:
+    """Train and evaluate with `flags`; return what is kept of both."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, evaluated = Path(scratch) / "run", Path(scratch) / "evaluation"
+        start = time.perf_counter()
+        run("kgbert.train", [*flags, "--output", str(folder)], paths)
+        trained = time.perf_counter()
+        run("kgbert.evaluate", [str(folder), "--original", "--output", str(evaluated)], paths)
+        ended = time.perf_counter()
+        record: dict[str, Any] = json.loads((folder / "run.json").read_bytes())
+        found: dict[str, Any] = json.loads((evaluated / "metrics.json").read_bytes())
+    for volatile in ("output", "overwrite"):
+        record["settings"].pop(volatile, None)
+    record["data"].pop("path", None)
+    return {
+        "train_seconds": trained - start,
+        "evaluate_seconds": ended - trained,
+        "train_share": record["settings"]["train_share"],
+        "training": record["protocol"],
+        "settings": record["settings"],
+        "data": record["data"],
+        **{name: found[name] for name in ("protocol", "headline", "original", "figures")},
+    }
+
+
+def measure(
+    task: Task,
+    seeds: Sequence[int],
+    *,
+    paths: Mapping[str, str],
+    run: Run,
+    known: Sequence[Mapping[str, Any]] = (),
+    extra: Sequence[str] = (),
+    keep: Callable[[list[dict[str, Any]]], None],
+) -> list[dict[str, Any]]:
+    """Do a run a seed, but for those `known`; hand all records so far to `keep` after each."""
+    records: list[dict[str, Any]] = []
+    for seed in seeds:
+        flags = [*task.flags, "--seed", str(seed), *extra]
+        record = next((dict(each) for each in known if each.get("flags") == flags), None)
+        if record is None:
+            console.say(f"seed {seed}: {' '.join(flags)}")
+            given = [_expanded(flag, paths) for flag in flags]
+            found = json.dumps(one_run(given, paths, run=run), ensure_ascii=False)
+            record = {"flags": flags, "seed": seed, **json.loads(portable(found, paths))}
+        records.append(record)
+        keep(records)
+    return records
+
+
+def _expanded(flag: str, paths: Mapping[str, str]) -> str:
+    for name, path in paths.items():
+        flag = flag.replace(f"${{{name}}}", path)
+    return flag
+
+
+def report(name: str, task: Task, records: Sequence[Mapping[str, Any]]) -> str:
+    """Draw mean ± sd of each figure over the seeds, beside the paper's."""
+    rows = [[name, "mean", "sd", "seeds", "paper"]]
+    for figure, found in over_seeds([record["headline"] for record in records]).items():
+        sd = "-" if found.sd is None else f"{found.sd:.4f}"
+        paper = task.paper.get(figure)
+        cells = f"{found.mean:.4f}", sd, str(found.n), "-" if paper is None else f"{paper:.4g}"
+        rows.append([figure, *cells])
+    share = f"trained on {records[0]['train_share']:.0%} of the training triples"
+    return "\n".join([table(rows), "; ".join(filter(None, (share, task.note)))])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run experiments; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.kgbert_quality", description=__doc__
+    )
+    parser.add_argument("names", nargs="+", metavar="NAME", choices=TASKS, help=", ".join(TASKS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, metavar="SEED")
+    parser.add_argument("--resume", action="store_true", help="keep the runs of the result file")
+    parser.add_argument("--quick", action="store_true", help="a trial: hardly any training")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser.parse_args(given)
+
+    def run() -> None:
+        for name in options.names:
+            _run(name, options, given)
+
+    return console.guard(run)
+
+
+def _run(name: str, options: argparse.Namespace, given: Sequence[str]) -> None:
+    task, title = TASKS[name], f"kgbert_{name}-quick" if options.quick else f"kgbert_{name}"
+    paths = {"KBERT_DATA": str(data_folder()), "KBERT_MINILM": minilm()}
+    content: dict[str, Any] = {
+        "environment": environment("kgbert_quality", given),
+        "experiment": name,
+        "paper": {**task.paper},
+        "note": task.note,
+    }
+
+    def keep(records: list[dict[str, Any]]) -> None:
+        content.update(summary=over_seeds([each["headline"] for each in records]), runs=records)
+        write_result(title, content, folder=options.results)
+
+    records = measure(
+        task,
+        options.seeds,
+        paths=paths,
+        run=command,
+        known=_known(options.results / f"{title}.json") if options.resume else (),
+        extra=QUICK if options.quick else (),
+        keep=keep,
+    )
+    print(f"{report(name, task, records)}\nwrote {title}.json\n")
+
+
+def _known(file: Path) -> list[dict[str, Any]]:
+    """Read the runs of a result file, if it is there. Raises `DataError`."""
+    if not file.is_file():
+        return []
+    try:
+        runs: list[dict[str, Any]] = json.loads(file.read_bytes())["runs"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"not a result of this benchmark: {error}", file=file) from None
+    return runs
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""Evaluate link prediction: exact ranks of the true answers, or bounds if the time is too short."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from kbert.errors import RunError
+from kgbert import compatibility
+from kgbert.figure_tables import bounds_table, changes_table, policy_table, rank_lines, rank_table
+from kgbert.outcome import Outcome, headline_of, plain, rank_intervals
+from kgbert.protocol import link_protocol
+from kgbert.rank_files import PLAN, RankFolder
+from kgbert.ranking import rank_triples
+from kgbert.ranking_clock import RankingClock, TimeUp
+
+if TYPE_CHECKING:
+    from kgbert.dataset import KnowledgeData, Part
+    from kgbert.engine import ScoringEngine
+    from kgbert.query_ranks import QueryRanks
+
+_GROUPS: Final = ("side", "cardinality", "entities", "leakage")  # those that are told to a person
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Say how a ranking is done.
+
+    `resume` goes on with what `folder` holds; a shard below (1, 1) does so as well, since shards
+    share a folder. After `seconds` the ranking ends with bounds.
+    """
+
+    folder: Path
+    part: Part = "test"
+    texts: str = "name"
+    shard: tuple[int, int] = (1, 1)
+    resume: bool = False
+    seconds: float = math.inf
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Engines:
+    """The engines of one network: exact, its partner in low precision, and the original's.
+
+    `cutting` cuts as the original does; None where nothing is cut, or nobody asked for it.
+    `fast_of` gives an engine's partner in low precision, or None where all is done in 32 bits.
+    """
+
+    exact: ScoringEngine
+    cutting: ScoringEngine | None = None
+    fast_of: Callable[[ScoringEngine], ScoringEngine | None] = lambda engine: None
+    original: bool = False
+
+
+def evaluate_links(
+    engines: Engines, data: KnowledgeData, plan: Plan, *, say: Callable[[str], None]
+) -> Outcome:
+    """Rank the true triples of a part of `data` and describe the ranks, or what bounds them.
+
+    Raises `RunError` for a folder that holds an evaluation that nobody asked to go on with, or
+    another one, and what `rank_triples` raises.
+    """
+    _check_folder(plan)
+    fast = engines.fast_of(engines.exact)
+    protocol = link_protocol(
+        engines.exact, data, part=plan.part, texts=plan.texts, certain=fast is not None
+    )
+    clock = RankingClock(about="ranking", say=say, seconds=plan.seconds)
+    try:
+        ranks = rank_triples(
+            engines.exact,
+            data,
+            part=plan.part,
+            fast=fast,
+            folder=plan.folder,
+            shard=plan.shard,
+            on_block=clock,
+        )
+    except TimeUp:
+        ranks = RankFolder(plan.folder).ranks()
+    except KeyboardInterrupt:
+        say(f"{plan.folder}: what is ranked so far is kept; --resume goes on with it")
+        raise
+    if not ranks.done.all():
+        return _partial(ranks, protocol=protocol)
+    outcome = _whole(ranks, data, protocol=protocol)
+    return _compared(outcome, ranks, engines, data, plan, say=say) if engines.original else outcome
+
+
+def _check_folder(plan: Plan) -> None:
+    """Refuse an evaluation that is there already, unless it is to go on."""
+    if plan.resume or plan.shard[1] > 1 or not (plan.folder / PLAN).exists():
+        return
+    found = RankFolder(plan.folder).ranks().done
+    state = "is complete" if found.all() else f"has {int(found.sum())} of {len(found)} ranks"
+    raise RunError(
+        f"{plan.folder}: an evaluation is there already and {state}; --resume goes on with it,"
+        " --output names another folder"
+    )
+
+
+def _whole(ranks: QueryRanks, data: KnowledgeData, *, protocol: str) -> Outcome:
+    """Describe ranks that are all known."""
+    report = ranks.report(data)
+    every = report["all"]["all"]
+    intervals = rank_intervals(ranks.ranks(), clusters=ranks.places)
+    tables = [policy_table(every, intervals=intervals)]
+    tables += [rank_table(title, report[title]) for title in _GROUPS]
+    content: dict[str, Any] = {
+        "task": "link-prediction",
+        "complete": True,
+        "figures": plain(report),
+        "intervals": {name: list(interval) for name, interval in intervals.items()},
+    }
+    return Outcome(
+        protocol=protocol,
+        headline=headline_of(every),
+        content=content,
+        text="\n\n".join(tables),
+        relations=rank_lines(report["relation"]),
+    )
+
+
+def _partial(ranks: QueryRanks, *, protocol: str) -> Outcome:
+    """Describe what is known so far: bounds that hold whatever the other ranks turn out to be."""
+    bounds = ranks.bounds()
+    done, count = int(ranks.done.sum()), len(ranks)
+    content = {
+        "task": "link-prediction",
+        "complete": False,
+        "done": done,
+        "queries": count,
+        "bounds": {
+            policy: {name: list(interval) for name, interval in ends.items()}
+            for policy, ends in bounds.items()
+        },
+    }
+    text = f"{done:,} of {count:,} ranks are known; whatever the others are, figures are between"
+    return Outcome(
+        protocol=protocol,
+        headline={},
+        content=content,
+        text=f"{text}\n{bounds_table(bounds)}\n--resume goes on",
+    )
+
+
+def _compared(
+    outcome: Outcome,
+    ranks: QueryRanks,
+    engines: Engines,
+    data: KnowledgeData,
+    plan: Plan,
+    *,
+    say: Callable[[str], None],
+) -> Outcome:
+    """Add the figures of the original's choices."""
+    choices = compatibility.link_choices(
+        ranks,
+        engines.exact,
+        data,
+        part=plan.part,
+        cutting=engines.cutting,
+        fast=engines.fast_of,
+        folder=plan.folder / "original",
+        on_block=RankingClock(about="the original's choices", say=say),
+    )
+    notes = compatibility.notes(engines.exact.sequences)
+    text = "\n".join([changes_table("choice", choices), *notes])
+    return Outcome(
+        protocol=outcome.protocol,
+        headline=outcome.headline,
+        content={
+            **outcome.content,
+            "original": {
+                "figures": choices,
+                "changes": compatibility.change(choices),
+                "notes": notes,
+            },
+        },
+        text=f"{outcome.text}\n\n{text}",
+        relations=outcome.relations,
+    )
