@@ -53,6 +53,12 @@ class Block(NamedTuple):
     error: float = 0.0
 
 
+def uncertain(blocks: Mapping[int, Block]) -> set[int]:
+    """Return the blocks whose margin is below the largest difference that any block saw."""
+    error = max((block.error for block in blocks.values()), default=0.0)
+    return {number for number, block in blocks.items() if block.margin < error}
+
+
 class RankFolder:
     """Keep the blocks of one evaluation in a folder."""
 
@@ -93,10 +99,15 @@ class RankFolder:
         _write_table(self._block(number), columns, notes=notes)
 
     def ranks(self) -> QueryRanks:
-        """Read what is known so far. Raises `RunError` if the folder holds no evaluation."""
+        """Read what is known so far. Raises `RunError` if the folder holds no evaluation.
+
+        A block that was decided by a margin which a difference elsewhere exceeds is not known.
+        """
         self._plan()
         rows, _ = _read_table(self.path / ROWS, types=_ROW_TYPES)
-        return gather(rows, self.blocks())
+        blocks = self.blocks()
+        doubtful = uncertain(blocks)
+        return gather(rows, {i: block for i, block in blocks.items() if i not in doubtful})
 
     def finish(self) -> QueryRanks:
         """Return what is known so far; if that is all, write `ranks.parquet` too."""
