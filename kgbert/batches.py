@@ -61,7 +61,7 @@ class Lessons:
             return self.given
         drawn = self.sampler.sample(0 if self.static else number, np.arange(len(self.sampler)))
         false = Examples.joined(self.given.triples[:0], drawn.reshape(-1, 3))
-        return Examples(*map(np.concatenate, zip(self.given, false, strict=True)))
+        return Examples(*(np.concatenate(both) for both in zip(self.given, false, strict=True)))
 
     def __len__(self) -> int:
         """Count the examples of an epoch."""

@@ -42,8 +42,9 @@ class CertainScorer:
         self.fast = fast
         self.error = 0.0
         """The largest difference of the two precisions that was seen."""
+        self.scored = 0
+        """How many candidates were scored, and of these again:"""
         self.rescored = 0
-        """How many candidates were scored again."""
 
     @property
     def margin(self) -> float:
@@ -73,6 +74,7 @@ class CertainScorer:
         Triple i belongs to query `queries[i]`, ascending, whose true scores are
         `true[queries[i]]`. Repeats itself where a difference makes the margin grow.
         """
+        self.scored += len(triples)
         if self.fast is None:
             return scores_of(self.exact.logits(triples), kind=self.kind)
         scores = scores_of(self.fast.logits(triples), kind=self.kind)

@@ -63,8 +63,8 @@ class ScoringEngine:
     ) -> None:
         """Score with `network`, on the device where it is, what `sequences` lays out.
 
-        With `precision` bf16 weights and activations are bfloat16, in a copy that is made now and
-        does not follow later training. `batch_tokens` bounds the tokens of a batch.
+        With `precision` bf16 the encoder's weights and activations are bfloat16, in a copy that is
+        made now and does not follow later training. `batch_tokens` bounds the tokens of a batch.
 
         Raises `SettingsError` if network and sequences do not fit together.
         """
@@ -81,7 +81,7 @@ class ScoringEngine:
                 " pieces; vocabulary and encoder do not belong together"
             )
         if precision == "bf16":
-            network = copy.deepcopy(network).to(torch.bfloat16)
+            network = _lowered(network)
         self.network = network
         self.sequences = sequences
         self.batch_tokens = batch_tokens
@@ -188,6 +188,19 @@ class ScoringEngine:
                 raise ValueError(
                     f"triple {at}: {name} is {column[at]}; expected a number from 0 to {size - 1}"
                 )
+
+
+def _lowered(network: TripleNetwork) -> TripleNetwork:
+    """Return a copy whose embeddings and layers are bfloat16.
+
+    Pooler and classifier stay in 32 bits: they cost nothing, and would round away the most, for a
+    logit of 8 has neighbours 1/32 apart in bfloat16.
+    """
+    lowered = copy.deepcopy(network)
+    lowered.encoder.embeddings.to(torch.bfloat16)
+    lowered.encoder.layers.to(torch.bfloat16)
+    lowered.encoder.pooler.register_forward_pre_hook(lambda _, given: (given[0].float(),))
+    return lowered
 
 
 _RunAll = Callable[[Callable[[_Batch], None], list[_Batch]], None]

@@ -53,6 +53,12 @@ class Block(NamedTuple):
     error: float = 0.0
 
 
+def uncertain(blocks: Mapping[int, Block]) -> set[int]:
+    """Return the blocks whose margin is below the largest difference that any block saw."""
+    error = max((block.error for block in blocks.values()), default=0.0)
+    return {number for number, block in blocks.items() if block.margin < error}
+
+
 class RankFolder:
     """Keep the blocks of one evaluation in a folder."""
 
@@ -95,14 +101,13 @@ class RankFolder:
     def ranks(self) -> QueryRanks:
         """Read what is known so far. Raises `RunError` if the folder holds no evaluation.
 
-        A block that was decided by a smaller margin than a difference seen later, perhaps by
-        another shard, does not count: whoever resumes decides it again.
+        A block that was decided by a margin which a difference elsewhere exceeds is not known.
         """
         self._plan()
         rows, _ = _read_table(self.path / ROWS, types=_ROW_TYPES)
         blocks = self.blocks()
-        error = max((block.error for block in blocks.values()), default=0.0)
-        return gather(rows, {i: each for i, each in blocks.items() if each.margin >= error})
+        doubtful = uncertain(blocks)
+        return gather(rows, {i: block for i, block in blocks.items() if i not in doubtful})
 
     def finish(self) -> QueryRanks:
         """Return what is known so far; if that is all, write `ranks.parquet` too."""

@@ -8,43 +8,44 @@ block that was decided by a margin which a later difference exceeds is computed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
 import numpy as np
 
+from graphs.filters import FilterIndex
 from kbert.errors import SettingsError
+from kgbert.blocks import BlockRanker
 from kgbert.certain import CertainScorer
 from kgbert.dataset import PARTS, KnowledgeData, Part
 from kgbert.groups import SIDES, Side
 from kgbert.identity import data_identity, engine_identity
-from kgbert.queries import Queries, Query
-from kgbert.rank_files import Block, RankFolder, columns_of, gather
-from kgbert.ranks import RankCounter
+from kgbert.queries import Queries
+from kgbert.rank_files import RankFolder, columns_of, gather, uncertain
 from kgbert.scores import ScoreKind
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from graphs.filters import FilterIndex
     from kgbert.engine import ScoringEngine
     from kgbert.query_ranks import QueryRanks
 
 BLOCK_QUERIES: Final = 64
-_CHUNK: Final = 1 << 20  # candidates that are scored in one call
-_SAMPLE: Final = 2048  # triples that both precisions are compared on at the start
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a shard is: blocks done and blocks in all, and what precision was seen to cost."""
+    """How far a shard is: blocks done and in all; candidates scored, and of these scored again.
+
+    `error` is the largest difference of the two precisions so far. Candidates are those of this
+    call, not those of blocks that were there before.
+    """
 
     done: int
     blocks: int
-    error: float
+    scored: int
     rescored: int
+    error: float
 
 
 def rank_triples(
@@ -83,7 +84,7 @@ def rank_triples(
     """
     _check(engine, data, kind=kind, shard=shard, block_queries=block_queries)
     known = data.filter(*filtered_by) if filtered_by else _no_filter(data)
-    work = _Work(
+    work = BlockRanker(
         queries=Queries.plan(
             data.positives(part), sides=sides, known=known, entities=len(data.entities)
         ),
@@ -138,7 +139,7 @@ def _check(
 
 
 def _finish(
-    work: _Work,
+    work: BlockRanker,
     store: RankFolder | None,
     *,
     shard: tuple[int, int],
@@ -148,8 +149,8 @@ def _finish(
     found = {} if store is None else store.blocks()
     own = range(shard[0] - 1, work.blocks, shard[1])
     scorer = work.scorer
-    while todo := [i for i in own if i not in found or found[i].margin < _error(found)]:
-        scorer.error = max(scorer.error, _error(found))
+    while todo := sorted({*own} - ({*found} - uncertain(found))):
+        scorer.error = max(scorer.error, *(block.error for block in found.values()), 0.0)
         if scorer.fast is not None and not scorer.error:
             scorer.sample(work.sample())
         for number in todo:
@@ -158,92 +159,11 @@ def _finish(
                 store.write(number, found[number])
             if on_block is not None:
                 done = sum(i in found for i in own)
-                on_block(Progress(done, len(own), scorer.error, scorer.rescored))
+                on_block(Progress(done, len(own), scorer.scored, scorer.rescored, scorer.error))
+        found |= {} if store is None else store.blocks()  # others may have seen larger differences
     return gather(columns_of(work.queries), found) if store is None else store.finish()
 
 
-def _error(blocks: Mapping[int, Block]) -> float:
-    return max((block.error for block in blocks.values()), default=0.0)
-
-
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """Everything that a block is a function of."""
-
-    queries: Queries
-    known: FilterIndex
-    entities: int
-    size: int
-    scorer: CertainScorer
-
-    @property
-    def blocks(self) -> int:
-        return -(-len(self.queries) // self.size)
-
-    def block(self, number: int) -> Block:
-        """Rank the answers of one block of queries."""
-        start, stop = number * self.size, min((number + 1) * self.size, len(self.queries))
-        rows = self.queries.rows_of(start, stop)
-        counter = RankCounter(self.scorer.true_scores(self.queries.triples[rows]))
-        place = {row: i for i, row in enumerate(rows.tolist())}
-        margins = []
-        step = max(1, _CHUNK // self.entities)
-        for first in range(start, stop, step):
-            last = min(stop, first + step)
-            read = self.queries.read(first, last, known=self.known, entities=self.entities)
-            some = [
-                (query, np.array([place[row] for row in query.rows.tolist()])) for query in read
-            ]
-            self._count(some, counter)
-            margins.append(self.scorer.margin)
-        return Block(
-            rows=rows,
-            scores=counter.true.astype(np.float64),
-            better=counter.better,
-            equal=counter.equal,
-            margin=min(margins),
-            error=self.scorer.error,
-        )
-
-    def sample(self) -> NDArray[np.int32]:
-        """Draw candidates of all queries, the same ones each time."""
-        generator = np.random.default_rng(0)
-        drawn = self.queries.triples[generator.integers(0, len(self.queries.triples), _SAMPLE)]
-        drawn[:, 2] = generator.integers(0, self.entities, _SAMPLE)
-        return drawn
-
-    def _count(self, some: list[tuple[Query, NDArray[np.int64]]], counter: RankCounter) -> None:
-        """Score the candidates of some queries, whose rows have places in `counter`, and count."""
-        sizes = [len(query.candidates) for query, _ in some]
-        triples = np.repeat(
-            [self.queries.triples[query.rows[0]] for query, _ in some], sizes, axis=0
-        )
-        columns = np.repeat([query.column for query, _ in some], sizes)
-        triples[np.arange(len(triples)), columns] = np.concatenate(
-            [query.candidates for query, _ in some]
-        )
-        scores = self.scorer.candidate_scores(
-            triples,
-            queries=np.repeat(np.arange(len(some)), sizes),
-            true=[counter.true[places] for _, places in some],
-        )
-        for (query, places), own in zip(some, np.split(scores, np.cumsum(sizes)[:-1]), strict=True):
-            counter.add_shared(own, rows=places)
-            self._count_answers(query, places, counter)
-
-    def _count_answers(self, query: Query, places: NDArray[np.int64], counter: RankCounter) -> None:
-        """Count the other answers of a query, where they are not filtered out."""
-        triples = self.queries.triples[query.rows]
-        _, first = np.unique(triples[:, query.column], return_index=True)
-        open_ = first[~self.known.contains(triples[first].T)]
-        if len(open_):
-            same = triples[:, None, query.column] == triples[None, open_, query.column]
-            scores = np.broadcast_to(counter.true[places[open_]], same.shape)
-            counter.add(scores, excluded=same, rows=places)
-
-
 def _no_filter(data: KnowledgeData) -> FilterIndex:
-    from graphs.filters import FilterIndex
-
     none = np.zeros((3, 0), dtype=np.int32)
     return FilterIndex(none, entities=len(data.entities), relations=len(data.relations))

@@ -22,6 +22,7 @@ def network(
     layers: int = 2,
     vocabulary: int = VOCABULARY,
     seed: int = 0,
+    std: float = 0.15,
 ) -> TripleNetwork:
     """Draw every weight, so that different triples have clearly different logits."""
     config = EncoderConfig(
@@ -32,7 +33,7 @@ def network(
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in made.named_parameters():
-            weight.normal_(mean=float("norm.weight" in name), std=0.15, generator=draw)
+            weight.normal_(mean=float("norm.weight" in name), std=std, generator=draw)
     return made.eval()
 
 

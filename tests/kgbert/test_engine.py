@@ -113,6 +113,16 @@ def test_lower_precision_stays_close_and_keeps_the_network() -> None:
     assert np.array_equal(low.logits(TRIPLES[::-7]), received[::-7])
 
 
+def test_large_logits_are_not_rounded_to_sixteen_bits() -> None:
+    """The head is in 32 bits: an offset of 1024, whose neighbours are 8 apart, changes nothing."""
+    low = ScoringEngine(ENGINE.network, SEQUENCES, precision="bf16").logits(TRIPLES)
+    model = network()
+    with torch.no_grad():
+        model.classifier.classifier.bias += 1024
+    shifted = ScoringEngine(model, SEQUENCES, precision="bf16").logits(TRIPLES)
+    assert np.abs(shifted - 1024 - low).max() < 1e-3
+
+
 def test_a_network_in_training_is_scored_without_dropout_and_goes_on_training() -> None:
     model = network().train()
     assert np.array_equal(ScoringEngine(model, SEQUENCES).logits(TRIPLES), LOGITS)

@@ -160,7 +160,7 @@ def test_a_block_is_decided_again_if_a_difference_was_underestimated(
 
     Its margin is then too small for blocks that came before, where half-right scores hide.
     """
-    monkeypatch.setattr("kgbert.ranking._SAMPLE", 1)
+    monkeypatch.setattr("kgbert.blocks._SAMPLE", 1)
     data, scores = small_data(), planted(3, levels=40)
     generator = np.random.default_rng(0)
     low = scores + generator.uniform(-1e-3, 1e-3, scores.shape)
@@ -208,8 +208,11 @@ def test_a_networks_ranks_are_those_of_its_logits_one_by_one(tmp_path: Path) -> 
     found = rank_triples(engine, data, folder=tmp_path / "exact", block_queries=9)
     assert rows_of(found) == expected
     assert rank_metrics(found.ranks()).tied > 0.1  # entities with equal texts
-    low = rank_triples(engine, data, fast=real_engine(precision="bf16"), block_queries=9)
+    seen: list[Progress] = []
+    fast = real_engine(precision="bf16")
+    low = rank_triples(engine, data, fast=fast, block_queries=9, on_block=seen.append)
     assert rows_of(low) == expected
+    assert 0 < seen[-1].rescored < 0.7 * seen[-1].scored
     logit1 = rank_triples(engine, data, kind="logit1")
     assert rows_of(logit1) != expected
     again = brute(data, logits[:, 1].reshape(40, 5, 40), filtered_by=PARTS, side="head")
@@ -276,6 +279,23 @@ def test_shards_share_a_folder_and_the_last_one_finishes_it(tmp_path: Path) -> N
         *data.test.tolist(), *data.test.tolist(),
     ]  # fmt: skip
     assert table["side"] == [0] * 40 + [1] * 40 and table["place"] == [*range(40)] * 2
+
+
+def test_a_shard_that_another_one_makes_doubtful_is_done_again(tmp_path: Path) -> None:
+    data, engine, fast = small_data(), real_engine(), real_engine(precision="bf16")
+    arguments: dict[str, Any] = {"fast": fast, "folder": tmp_path, "block_queries": 30}
+    rank_triples(engine, data, shard=(1, 2), **arguments)
+    folder = RankFolder(tmp_path)
+    first = folder.blocks()[0]
+    assert first.margin >= first.error > 0
+    folder.write(0, first._replace(margin=0.0))  # as if it had been decided by too small a margin
+    found = rank_triples(engine, data, shard=(2, 2), **arguments)
+    assert not found.done[first.rows].any() and found.done.any()
+    assert not (tmp_path / "ranks.parquet").exists()
+    seen: list[Progress] = []
+    found = rank_triples(engine, data, shard=(1, 2), on_block=seen.append, **arguments)
+    assert len(seen) == 1 and rows_of(found) == rows_of(rank_triples(engine, data))
+    assert (tmp_path / "ranks.parquet").exists()
 
 
 def test_another_evaluation_is_refused(tmp_path: Path) -> None:
