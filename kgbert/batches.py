@@ -61,7 +61,10 @@ class Lessons:
             return self.given
         drawn = self.sampler.sample(0 if self.static else number, np.arange(len(self.sampler)))
         false = Examples.joined(self.given.triples[:0], drawn.reshape(-1, 3))
-        return Examples(*(np.concatenate(both) for both in zip(self.given, false, strict=True)))
+        return Examples(
+            np.concatenate([self.given.triples, false.triples]),
+            np.concatenate([self.given.targets, false.targets]),
+        )
 
     def __len__(self) -> int:
         """Count the examples of an epoch."""
