@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(name: str, options: argparse.Namespace, given: Sequence[str]) -> None:
     title = f"quality_{name}-quick" if options.quick else f"quality_{name}"
     known = _known(options.results / f"{title}.json") if options.resume else []
-    content: dict[str, Any] = {"environment": environment("quality", given), "experiment": name}
+    content: dict[str, Any] = {"environment": environment("quality", _shown(given)), "experiment": name}
 
     def keep(records: list[dict[str, Any]]) -> None:
         content.update(summary=summary(records, base=plan.base), runs=records)
@@ -174,6 +174,14 @@ def _run(name: str, options: argparse.Namespace, given: Sequence[str]) -> None:
         extra = plan.quick if options.quick else ()
         measure(plan, options.seeds, train=train, known=known, keep=keep, extra=extra)
     print(f"{name}\n{report(content['summary'])}\nwrote {title}.json\n")
+
+
+def _shown(given: Sequence[str]) -> list[str]:
+    """Leave out where results go, which is a path of the machine and changes no figure."""
+    shown = list(given)
+    if "--results" in shown:
+        del shown[(at := shown.index("--results")) : at + 2]
+    return shown
 
 
 def _known(file: Path) -> list[dict[str, Any]]:
