@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, get_args
 
+from graphs.catalog import CATALOG
 from graphs.compiled.folder import is_compiled
-from graphs.errors import suggestion
+from graphs.errors import UnknownGraph, suggestion
 from kbert import console
-from kbert.errors import SettingsError
+from kbert.errors import DataError, SettingsError
 from kgbert.dataset import PARTS, KnowledgeData, Part
 from kgbert.lint import lint_data, lint_folder
 from kgbert.reading import read_folder, read_graph
@@ -48,24 +49,30 @@ def load_data(
 
     Raises `DataError` and `graphs.GraphError`, with file and line where there is one.
     """
+    _check(texts=texts, on_missing=on_missing)
+    path = _found(name_or_path)
+    if path is not None and path.is_dir() and not is_compiled(path):
+        return read_folder(path, name=str(name_or_path), texts=texts, on_missing=on_missing)
+    try:
+        return read_graph(
+            name_or_path if path is None else path,
+            texts=texts,
+            on_missing=on_missing,
+            shares=(valid_share, test_share),
+            seed=seed,
+            languages=languages,
+        )
+    except UnknownGraph:
+        raise DataError(_unknown(str(name_or_path))) from None
+
+
+def _check(*, texts: str, on_missing: str) -> None:
     for name, value, known in (("texts", texts, TextMode), ("on_missing", on_missing, OnMissing)):
         if value not in get_args(known):
             names = get_args(known)
             raise SettingsError(
                 f"{name} is {value!r}; known are {', '.join(names)}{suggestion(value, names)}"
             )
-    path = _found(name_or_path)
-    if path is not None and path.is_dir() and not is_compiled(path):
-        name = SAMPLE if path == _sample() else str(name_or_path)
-        return read_folder(path, name=name, texts=texts, on_missing=on_missing)
-    return read_graph(
-        name_or_path if path is None else path,
-        texts=texts,
-        on_missing=on_missing,
-        shares=(valid_share, test_share),
-        seed=seed,
-        languages=languages,
-    )
 
 
 def _found(name_or_path: str | Path) -> Path | None:
@@ -82,6 +89,15 @@ def _found(name_or_path: str | Path) -> Path | None:
 
 def _sample() -> Path:
     return Path(__file__).parent / SAMPLE
+
+
+def _unknown(name: str) -> str:
+    home = os.environ.get("KBERT_DATA")
+    there = f"a folder of {Path(home) / 'kgc'}" if home else "a data set (KBERT_DATA is not set)"
+    return (
+        f"no data set {name!r}: neither a folder or file, nor {SAMPLE!r}, nor {there}, nor a graph"
+        f" of the catalogue{suggestion(name, [SAMPLE, *CATALOG])}"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,6 +19,7 @@ Each entity that leads to no known triple is equally likely, exactly: nothing is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -67,15 +68,12 @@ class NegativeSampler:
         self._per_positive, self._method, self._sides, self._seed = (
             per_positive, method, sides, seed,
         )  # fmt: skip
-        self._any = [self._candidates(end, entities=entities, known=known) for end in _ENDS]
+        self._any = self._candidates((None, None), entities=entities, known=known)
         self._typed: list[Candidates] = []
         if method == "typed":
             sizes = {"entities": entities, "relations": relations}
             pools = [Pools.of(self._triples, side=end, **sizes) for end in _ENDS]
-            self._typed = [
-                self._candidates(end, entities=entities, known=known, pools=each)
-                for end, each in zip(_ENDS, pools, strict=True)
-            ]
+            self._typed = self._candidates(pools, entities=entities, known=known)
         self._open = np.stack([each.counts > 0 for each in self._any])  # (2, n)
         self._check_open(known is not None)
         self._head_share = _head_shares(self._triples, relations=relations)
@@ -133,9 +131,13 @@ class NegativeSampler:
         return replaced
 
     def _candidates(
-        self, end: End, *, entities: int, known: FilterIndex | None, pools: Pools | None = None
-    ) -> Candidates:
-        return Candidates(self._triples, side=end, entities=entities, known=known, pools=pools)
+        self, pools: Sequence[Pools | None], *, entities: int, known: FilterIndex | None
+    ) -> list[Candidates]:
+        """Look up what may stand in the head's place, and in the tail's."""
+        return [
+            Candidates(self._triples, side=end, entities=entities, known=known, pools=each)
+            for end, each in zip(_ENDS, pools, strict=True)
+        ]
 
     def _check_open(self, filtered: bool) -> None:
         """Refuse positives of which nothing can be made. Raises `DataError`."""

@@ -76,11 +76,9 @@ class Sequences:
         `max_length` without room for one piece of each part, and for the original's truncation of
         pairs: there it is ours.
         """
-        parts = len(COLUMNS[form])
-        if max_length < 2 * parts + 1:
-            raise SettingsError(
-                f"max_length is {max_length}; a {form} needs at least {2 * parts + 1} tokens"
-            )
+        least = 2 * len(COLUMNS[form]) + 1
+        if max_length < least:
+            raise SettingsError(f"max_length is {max_length}; a {form} needs at least {least}")
         if form == "pair" and truncation == "original":
             raise SettingsError("the original's truncation of pairs is 'longest'; ask for that")
         return cls(

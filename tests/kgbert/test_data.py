@@ -154,8 +154,12 @@ def test_bad_files_are_one_line_and_status_2(
 
 def test_what_is_no_data_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(GraphError, match="no graph 'nothing_of_this_name'"):
-        load_data("nothing_of_this_name")
+    monkeypatch.setenv("KBERT_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=r"no data set 'sampel': .*/kgc, .*did you mean 'sample'"):
+        load_data("sampel")
+    monkeypatch.delenv("KBERT_DATA")
+    with pytest.raises(DataError, match=r"no data set 'UMLS': .*KBERT_DATA is not set"):
+        load_data("UMLS")
     with pytest.raises(SettingsError, match="did you mean 'description'"):
         load_data("sample", texts="descriptions")  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="known are error, id, skip"):

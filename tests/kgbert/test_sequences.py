@@ -164,3 +164,24 @@ def test_a_length_without_room_is_refused(form: Form, least: int) -> None:
 def test_the_original_has_no_other_rule_for_pairs() -> None:
     with pytest.raises(SettingsError, match="ask for that"):
         build([[1]], [[2]], max_length=9, form="pair", truncation="original")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_device_assembles_the_same() -> None:
+    rng = np.random.default_rng(0)
+    entities = [rng.integers(0, 900, n).tolist() for n in rng.integers(0, 30, 50)]
+    relations = [[1, 2], [3], [4, 5, 6]]
+    triples = np.stack([rng.integers(0, n, 500) for n in (50, 3, 50)], axis=1)
+    for form in ("triple", "pair"):
+        sequences = build(entities, relations, max_length=24, form=form)  # type: ignore[arg-type]
+        there, rows = sequences.to("cuda"), torch.from_numpy(triples).cuda()
+        lengths = sequences.lengths(triples)
+        assert there.lengths(rows).tolist() == lengths.tolist()
+        assert there.identities(rows).tolist() == sequences.identities(triples).tolist()
+        for length in set(lengths.tolist()):
+            group = np.flatnonzero(lengths == length)
+            made, wanted = there.assemble(rows[group]), sequences.assemble(triples[group])
+            assert made.token_ids.is_cuda
+            assert made.token_ids.tolist() == wanted.token_ids.tolist()
+            assert made.segments.tolist() == wanted.segments.tolist()
