@@ -163,7 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(name: str, options: argparse.Namespace, given: Sequence[str]) -> None:
     title = f"quality_{name}-quick" if options.quick else f"quality_{name}"
     known = _known(options.results / f"{title}.json") if options.resume else []
-    content: dict[str, Any] = {"environment": environment("quality", _shown(given)), "experiment": name}
+    made = environment("quality", _shown(given))
+    content: dict[str, Any] = {"environment": made, "experiment": name}
 
     def keep(records: list[dict[str, Any]]) -> None:
         content.update(summary=summary(records, base=plan.base), runs=records)
