@@ -60,8 +60,10 @@ class Lessons:
         if self.sampler is None:
             return self.given
         drawn = self.sampler.sample(0 if self.static else number, np.arange(len(self.sampler)))
-        false = Examples.joined(self.given.triples[:0], drawn.reshape(-1, 3))
-        return Examples(*map(np.concatenate, zip(self.given, false, strict=True)))
+        triples, targets = self.given
+        false = drawn.reshape(-1, 3)
+        nought = np.zeros(len(false), dtype=np.int64)
+        return Examples(np.concatenate([triples, false]), np.concatenate([targets, nought]))
 
     def __len__(self) -> int:
         """Count the examples of an epoch."""

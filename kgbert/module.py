@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytorch_lightning as lightning
 import torch
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from kgbert.sequences import Sequences
     from kgbert.settings import KnowledgeTrainSettings
     from kgbert.validation import Validation
+
+_TOKENS: Final = 4096
+_TOKENS_OF_GPU: Final = 1 << 16
 
 
 class TripleTraining(Training):
@@ -115,7 +118,19 @@ class Loop:
         """Measure `network`, where it is, on dev; nothing where there is no dev set."""
         if self.validation is None:
             return {}
-        return self.validation.scores(ScoringEngine(network, self.sequences))
+        return self.validation.scores(self.engine(network))
+
+    def engine(self, network: TripleNetwork) -> ScoringEngine:
+        """Return what scores with `network`, where it is."""
+        on_cpu = next(network.parameters()).device.type == "cpu"
+        tokens = _TOKENS if on_cpu else _TOKENS_OF_GPU
+        return ScoringEngine(network, self.sequences, batch_tokens=tokens)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the training runs; after it the network is on the CPU."""
+        found: torch.device = self.processes.trainer.strategy.root_device
+        return found
 
     def steps(self, epoch: int) -> Steps:
         """Return the batches of an epoch, from 0."""

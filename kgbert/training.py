@@ -34,7 +34,6 @@ from kgbert.parts import (
 from kgbert.record import DataRecord, RunRecord
 from kgbert.run import load_dataset, sequences_of, write_texts
 from kgbert.scores import scores_of
-from kgbert.sequences import Sequences
 from kgbert.settings import KnowledgeTrainSettings
 from kgbert.stored_thresholds import StoredThresholds
 from kgbert.thresholds import Thresholds
@@ -50,7 +49,6 @@ class _Prepared:
     data: KnowledgeData
     network: TripleNetwork
     tokenizer: Tokenizer
-    sequences: Sequences
 
 
 def train(settings: KnowledgeTrainSettings) -> TrainingReport:
@@ -107,7 +105,7 @@ def _run(settings: KnowledgeTrainSettings, folder: Path, *, start: float) -> Tra
         settings=settings,
         versions=versions(),
     )
-    prepared = _Prepared(record, data, network, tokenizer, sequences)
+    prepared = _Prepared(record, data, network, tokenizer)
     return _fit(prepared, loop, folder=folder, start=start)
 
 
@@ -142,7 +140,8 @@ def _fit(prepared: _Prepared, loop: Loop, *, folder: Path, start: float) -> Trai
     console.say(f"validation: {record.protocol}")
     loop.fit(network, learning_rate=rate)
     load_weights(network.classifier, folder)
-    thresholds, dev = _decide(prepared)
+    network.to(loop.device)
+    thresholds, dev = _decide(prepared, loop.engine(network))
     report = TrainingReport(
         record=record,
         epochs=loop.epochs,
@@ -160,7 +159,7 @@ def _fit(prepared: _Prepared, loop: Loop, *, folder: Path, start: float) -> Trai
 
 
 def _decide(
-    prepared: _Prepared,
+    prepared: _Prepared, engine: ScoringEngine
 ) -> tuple[StoredThresholds | None, ClassificationMetrics | None]:
     """Choose thresholds on all of dev, and measure there how triples are told apart from 0.5 on."""
     if prepared.record.task == "relation-prediction":
@@ -169,7 +168,7 @@ def _decide(
     if labelled is None:
         return None, None
     triples, targets = labelled.examples
-    logits = ScoringEngine(prepared.network, prepared.sequences).logits(triples)
+    logits = engine.logits(triples)
     thresholds = Thresholds.fit(scores_of(logits), targets, relations=triples[:, 1], neutral=0.0)
     stored = StoredThresholds("difference", len(targets), labelled.source, thresholds)
     return stored, classification_metrics(targets, scores_of(logits, kind="probability"))

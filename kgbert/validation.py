@@ -185,6 +185,12 @@ def _negatives(
 ) -> NDArray[np.int32]:
     """Draw negatives (n, per_positive, 3) that neither train nor dev states, the same always."""
     known: FilterIndex = data.filter("train", "valid")
-    sizes = {"entities": len(data.entities), "relations": len(data.relations)}
-    sampler = NegativeSampler(triples, per_positive=per_positive, known=known, seed=_SEED, **sizes)
+    sampler = NegativeSampler(
+        triples,
+        entities=len(data.entities),
+        relations=len(data.relations),
+        per_positive=per_positive,
+        known=known,
+        seed=_SEED,
+    )
     return sampler.sample(0, np.arange(len(triples)))
