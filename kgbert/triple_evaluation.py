@@ -46,7 +46,9 @@ def evaluate_triples(
         choices = _choices(judged)
         tables.append(changes_table("threshold", choices))
         content["original"] = {"figures": choices}
-    chosen = "none" if stored is None else f"chosen on {stored.triples:,} dev triples"
+    chosen = "none"
+    if stored is not None:
+        chosen = f"chosen on {stored.triples:,} dev triples, labels {stored.labels}"
     return Outcome(
         protocol=classification_protocol(
             engine,
