@@ -25,7 +25,7 @@ def test_the_clock_tells_the_time_left_and_ends_after_a_block() -> None:
     clock = RankingClock(about="ranking", say=said.append, seconds=300, now=lambda: seconds[0])
     for done in range(1, 5):
         seconds[0] += 60
-        clock(Progress(done, 10, 0.0, 0, 0.0))
+        clock(Progress(done, 10, 0, 0, 0.0))
     assert said == [
         "ranking: 1 of 10 blocks, about 9 min left",
         "ranking: 2 of 10 blocks, about 8 min left",
@@ -34,8 +34,8 @@ def test_the_clock_tells_the_time_left_and_ends_after_a_block() -> None:
     ]
     seconds[0] = 300
     with pytest.raises(TimeUp):
-        clock(Progress(5, 10, 0.0, 0))
-    clock(Progress(10, 10, 0.0, 0))  # all is done: there is nothing to end
+        clock(Progress(5, 10, 0, 0, 0.0))
+    clock(Progress(10, 10, 0, 0, 0.0))  # all is done: there is nothing to end
 
 
 def test_a_block_whose_margin_was_too_small_is_not_known(tmp_path: Path) -> None:
