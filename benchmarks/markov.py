@@ -41,7 +41,7 @@ PLATEAU: Final = 200
 EXPERIMENTS: Final = (
     Experiment(name="causal", steps=500, causal=True),
     Experiment(name="leaking", steps=1000, copies=2, apart=False),
-    Experiment(name="alone", steps=3000, rate=2e-3),
+    Experiment(name="alone", steps=3500),
     Experiment(name="packed", steps=1500, copies=2),
 )
 _COLOURS: Final = {
