@@ -33,10 +33,12 @@ HELP: Final[dict[str, dict[str, str]]] = {
         " (bernoulli), or entities seen on that side of the relation (typed)",
         "negative_sides": "what is replaced: head and tail in turn, one of them for all negatives"
         " of a triple, or always the same",
+        "negative_known": "what no negative may state: train, also dev, or also test; small graphs"
+        " otherwise learn held-out triples as false, but with `all` test is looked at",
     },
     "the original's choices": {
-        "original": "choose as yao8839836/kg-bert: --negative-sides one --static-negatives"
-        " --truncation original --score logit1 --ties optimistic --keep last",
+        "original": "choose as yao8839836/kg-bert: --negative-sides one --negative-known train"
+        " --static-negatives --truncation original --score logit1 --ties optimistic --keep last",
         "static_negatives": "the same negatives in every epoch",
         "truncation": "which text is cut: the longest, or as the original does",
         "score": "what ranks are by: the difference of the two logits, their probability, or the"

@@ -22,7 +22,7 @@ from kgbert.dataset import KnowledgeData
 from kgbert.negatives import NegativeSampler
 from kgbert.network import TripleNetwork
 from kgbert.run import LABELS
-from kgbert.settings import KnowledgeTrainSettings
+from kgbert.settings import KNOWN_PARTS, KnowledgeTrainSettings
 from kgbert.validation import (
     AccuracyOnDev,
     RanksOnDev,
@@ -142,7 +142,7 @@ def make_lessons(settings: KnowledgeTrainSettings, data: KnowledgeData) -> Lesso
         per_positive=settings.negatives,
         method=settings.negative_method,
         sides=settings.negative_sides,
-        known=data.filter("train"),
+        known=data.filter(*KNOWN_PARTS[settings.negative_known]),
         seed=settings.seed,
     )
     for side, count in sampler.untyped.items():

@@ -15,6 +15,7 @@ from kbert.errors import SettingsError
 from kbert.recipes import write_recipe
 from kbert.schedules import Schedule
 from kbert.settings import changed, check_fields, flag, merged, to_mapping
+from kgbert.dataset import PARTS, Part
 from kgbert.negatives import Method, Sides
 from kgbert.ranks import TiePolicy
 from kgbert.scores import ScoreKind
@@ -23,6 +24,13 @@ from kgbert.texts import OnMissing, TextMode
 
 Task = Literal["triple-classification", "link-prediction", "relation-prediction"]
 Chosen = Literal["best", "last"]
+Known = Literal["train", "train-valid", "all"]
+
+KNOWN_PARTS: Final[Mapping[Known, tuple[Part, ...]]] = {
+    "train": ("train",),
+    "train-valid": ("train", "valid"),
+    "all": PARTS,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +55,7 @@ class KnowledgeTrainSettings:
     negatives: int = 5
     negative_method: Method = "uniform"
     negative_sides: Sides = "both"
+    negative_known: Known = "train"
 
     original: bool = False
     static_negatives: bool = False
@@ -147,10 +156,11 @@ class KnowledgeTrainSettings:
 _OF_SCRATCH: Final = ("vocab", "cased", "layers", "width", "heads", "feed_forward")
 _OF_TRIPLES: Final = (
     *("negatives", "negative_method", "negative_sides", "static_negatives", "truncation"),
-    *("score", "validation_candidates"),
+    *("negative_known", "score", "validation_candidates"),
 )
 _ORIGINAL: Final[Mapping[str, Any]] = {
     "negative_sides": "one",
+    "negative_known": "train",
     "static_negatives": True,
     "truncation": "original",
     "score": "logit1",

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgbert.batches import Examples, Lessons, Steps, collate, plan_batches
+from kgbert.data import load_data
 from kgbert.negatives import NegativeSampler
+from kgbert.parts import make_lessons
+from kgbert.settings import KNOWN_PARTS, KnowledgeTrainSettings
 from tests.kgbert.scoring import network, sequences, triples
 
 SEQUENCES = sequences()
@@ -95,3 +98,15 @@ def test_steps_are_the_plan() -> None:
     for batch, chosen in zip(batches, plan, strict=True):
         assert batch.targets.tolist() == TRIPLES[chosen, 1].tolist()
         assert batch.token_ids.shape == (len(chosen), int(lengths[chosen].max()))
+
+
+def test_no_negative_states_what_is_known() -> None:
+    data = load_data("sample")
+    stated = {}
+    for name, parts in KNOWN_PARTS.items():
+        lessons = make_lessons(KnowledgeTrainSettings(negative_known=name, negatives=20), data)
+        triples, targets = lessons.epoch(0)
+        false = triples[targets == 0]
+        assert not data.filter(*parts).contains(false.T).any()
+        stated[name] = int(data.filter("train", "valid", "test").contains(false.T).sum())
+    assert stated["train"] > stated["train-valid"] > stated["all"] == 0

@@ -37,13 +37,13 @@ def test_settings_read_back_from_yaml(tmp_path: Path) -> None:
 
 def test_original_takes_all_of_its_choices() -> None:
     assert original_choices(KnowledgeTrainSettings(original=True)) == {
-        "negative_sides": "one", "static_negatives": True, "truncation": "original",
-        "score": "logit1", "ties": "optimistic", "keep": "last",
+        "negative_sides": "one", "negative_known": "train", "static_negatives": True,
+        "truncation": "original", "score": "logit1", "ties": "optimistic", "keep": "last",
     }  # fmt: skip
     pairs = KnowledgeTrainSettings(original=True, task="relation-prediction")
     assert original_choices(pairs) == {
-        "negative_sides": "both", "static_negatives": False, "truncation": "longest",
-        "score": "difference", "ties": "optimistic", "keep": "last",
+        "negative_sides": "both", "negative_known": "train", "static_negatives": False,
+        "truncation": "longest", "score": "difference", "ties": "optimistic", "keep": "last",
     }  # fmt: skip
 
 
