@@ -61,7 +61,7 @@ def write_model(init: str, folder: Path) -> None:
 def cross_encoder(folder: Path, pairs: Sequence[tuple[str, str]]) -> tuple[str, _Score]:
     """Return what is compared with, and a call that gives its logits (n, 2) of true and false."""
     if importlib.util.find_spec("sentence_transformers") is None:
-        return "its loop, rewritten on transformers", _rewritten(folder, pairs)
+        return "its loop, rewritten on transformers", rewritten(folder, pairs)
     from sentence_transformers import CrossEncoder
 
     model = CrossEncoder(str(folder), num_labels=2, device="cpu")
@@ -72,7 +72,8 @@ def cross_encoder(folder: Path, pairs: Sequence[tuple[str, str]]) -> tuple[str, 
     )
 
 
-def _rewritten(folder: Path, pairs: Sequence[tuple[str, str]]) -> _Score:
+def rewritten(folder: Path, pairs: Sequence[tuple[str, str]]) -> _Score:
+    """Return a call that gives logits (n, 2) as CrossEncoder's `predict` comes to them."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
