@@ -101,7 +101,7 @@ def measure(
         full=False,
     )
     peers = {kind: Collator(corpus, kind=kind) for kind in KINDS if cell.unit == "piece"}
-    size = max(1, batch_tokens // cell.max_length)
+    size, few = max(1, batch_tokens // cell.max_length), max(1, batches // _PEER_SHARE)
     _, _, epoch = make_batches(draw, number=0, batches=2)
     result: dict[str, Any] = {**cell._asdict(), **figures(epoch, max_length=cell.max_length)}
     if peers:
@@ -112,7 +112,6 @@ def measure(
         rates.setdefault(OURS, []).append(rows.rate(plan))
         rates.setdefault("ours, the plan made", []).append(rows.rate())
         for kind, peer in peers.items():
-            few = max(1, batches // _PEER_SHARE)
             read, masked, _ = collate_batches(peer, epoch, size=size, batches=few)
             rates.setdefault(f"transformers, {kind}", []).append(masked.rate(read))
             rates.setdefault(f"transformers, {kind}, examples made", []).append(masked.rate())

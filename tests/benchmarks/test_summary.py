@@ -47,6 +47,17 @@ def test_gains_are_seed_by_seed_and_losses_are_said(tmp_path: Path) -> None:
     assert "HowNet against none: +" in text
 
 
+def test_a_result_of_a_gpu_is_shown_where_there_is_one(tmp_path: Path) -> None:
+    folder = changed(tmp_path, "", (), 0.0)
+    content = json.loads((folder / "pretraining_step.json").read_bytes())
+    (folder / "pretraining_step_cuda.json").unlink(missing_ok=True)
+    assert "it has not run yet" in results(folder)
+    content["environment"]["gpu"] = "NVIDIA Something"
+    (folder / "pretraining_step_cuda.json").write_text(json.dumps(content), encoding="utf-8")
+    text = results(folder)
+    assert "step on NVIDIA Something" in text and "it has not run yet" not in text
+
+
 @pytest.mark.parametrize("file", sorted(RESULTS.glob("*.json")), ids=lambda file: file.name)
 def test_a_result_says_where_it_comes_from(file: Path) -> None:
     made = json.loads(file.read_bytes())["environment"]
