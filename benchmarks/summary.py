@@ -150,8 +150,8 @@ def _data(content: Mapping[str, Any]) -> str:
         " in the faster of its two kinds, reading the same sequences, for pieces (it has no"
         f" 80/10/10 for words, and no spans). nsp cuts {min(cut):.0%} to {max(cut):.0%} of its"
         f" tokens so that pairs fit; none cuts nothing. Planning an epoch of"
-        f" {plan['sequences']:,} sequences takes {plan['microseconds_per_sequence']:.1f} µs and {plan['bytes_per_sequence']:.0f} bytes"
-        " each."
+        f" {plan['sequences']:,} sequences takes {plan['microseconds_per_sequence']:.1f} µs and"
+        f" {plan['bytes_per_sequence']:.0f} bytes each."
     )
 
 
