@@ -108,8 +108,8 @@ class Corpus:
                 if corpus.vocab_size == len(tokenizer):
                     sizes = "as many pieces, but others, or of another case"
                 raise DataError(
-                    f"was made with another vocabulary ({sizes}); take the one in {corpus.data},"
-                    " or build the corpus again",
+                    f"was made with another vocabulary ({sizes}); build the corpus again with the"
+                    f" wanted one as --vocab, or take the one in {corpus.data}",
                     file=corpus.path,
                 )
         return corpus
