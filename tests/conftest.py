@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,6 +18,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("repeatable")
+
+
+# A shell starts what it puts into the background with interrupts ignored, and children inherit it;
+# the tests that interrupt a command need what a user at a terminal has.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
