@@ -24,9 +24,9 @@ from typing import Any, Final
 
 from benchmarks.data import REPOSITORY, data_folder
 from benchmarks.experiments import minilm
-from benchmarks.report import RESULTS, environment, portable, table, write_result
+from benchmarks.report import RESULTS, environment, known_runs, portable, table, write_result
 from kbert import console
-from kbert.errors import DataError, RunError
+from kbert.errors import RunError
 from kgbert.intervals import over_seeds
 
 SEEDS: Final = (1, 2, 3)
@@ -202,22 +202,11 @@ def _run(name: str, options: argparse.Namespace, given: Sequence[str]) -> None:
         options.seeds,
         paths=paths,
         run=command,
-        known=_known(options.results / f"{title}.json") if options.resume else (),
+        known=known_runs(options.results / f"{title}.json") if options.resume else (),
         extra=QUICK if options.quick else (),
         keep=keep,
     )
     print(f"{report(name, task, records)}\nwrote {title}.json\n")
-
-
-def _known(file: Path) -> list[dict[str, Any]]:
-    """Read the runs of a result file, if it is there. Raises `DataError`."""
-    if not file.is_file():
-        return []
-    try:
-        runs: list[dict[str, Any]] = json.loads(file.read_bytes())["runs"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"not a result of this benchmark: {error}", file=file) from None
-    return runs
 
 
 if __name__ == "__main__":

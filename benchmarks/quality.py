@@ -21,9 +21,17 @@ from typing import Any, Final
 
 from benchmarks.data import REPOSITORY
 from benchmarks.experiments import NAMES, PRETRAINED, Experiment, experiment, recipe_file
-from benchmarks.report import RESULTS, MeanSd, environment, portable, table, write_result
+from benchmarks.report import (
+    RESULTS,
+    MeanSd,
+    environment,
+    known_runs,
+    portable,
+    table,
+    write_result,
+)
 from kbert import console
-from kbert.errors import DataError, RunError
+from kbert.errors import RunError
 
 SEEDS: Final = (1, 2, 3)
 
@@ -162,8 +170,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(name: str, options: argparse.Namespace, given: Sequence[str]) -> None:
     title = f"quality_{name}-quick" if options.quick else f"quality_{name}"
-    known = _known(options.results / f"{title}.json") if options.resume else []
-    made = environment("quality", _shown(given))
+    known = known_runs(options.results / f"{title}.json") if options.resume else []
+    made = environment("quality", given)
     content: dict[str, Any] = {"environment": made, "experiment": name}
 
     def keep(records: list[dict[str, Any]]) -> None:
@@ -175,24 +183,6 @@ def _run(name: str, options: argparse.Namespace, given: Sequence[str]) -> None:
         extra = plan.quick if options.quick else ()
         measure(plan, options.seeds, train=train, known=known, keep=keep, extra=extra)
     print(f"{name}\n{report(content['summary'])}\nwrote {title}.json\n")
-
-
-def _shown(given: Sequence[str]) -> list[str]:
-    """Leave out where results go, which is a path of the machine and changes no figure."""
-    shown = list(given)
-    if "--results" in shown:
-        del shown[(at := shown.index("--results")) : at + 2]
-    return shown
-
-
-def _known(file: Path) -> list[dict[str, Any]]:
-    if not file.is_file():
-        return []
-    try:
-        runs: list[dict[str, Any]] = json.loads(file.read_bytes())["runs"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"not a result of this benchmark: {error}", file=file) from None
-    return runs
 
 
 if __name__ == "__main__":

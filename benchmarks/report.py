@@ -20,6 +20,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from kbert.errors import DataError
+
 RESULTS: Final = Path(__file__).resolve().parent / "results"
 _LIBRARIES: Final = (
     "torch",
@@ -78,7 +80,7 @@ def ratios(slow: Sequence[float], fast: Sequence[float]) -> Spread:
 def environment(script: str, arguments: Sequence[str]) -> dict[str, Any]:
     """Record what the figures depend on: command, date, versions, processor, threads, load."""
     found: dict[str, Any] = {
-        "command": shlex.join(["python", "-m", f"benchmarks.{script}", *arguments]),
+        "command": shlex.join(["python", "-m", f"benchmarks.{script}", *_shown(arguments)]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in _LIBRARIES},
@@ -92,6 +94,25 @@ def environment(script: str, arguments: Sequence[str]) -> dict[str, Any]:
     if torch is not None and torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
     return found
+
+
+def _shown(arguments: Sequence[str]) -> list[str]:
+    """Leave out where results go, which is a path of the machine and changes no figure."""
+    shown = list(arguments)
+    if "--results" in shown:
+        del shown[(at := shown.index("--results")) : at + 2]
+    return [part for part in shown if not part.startswith("--results=")]
+
+
+def known_runs(file: Path) -> list[dict[str, Any]]:
+    """Read the runs of a result file; without the file there are none. Raises `DataError`."""
+    if not file.is_file():
+        return []
+    try:
+        runs: list[dict[str, Any]] = json.loads(file.read_bytes())["runs"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"not a result of this benchmark: {error}", file=file) from None
+    return runs
 
 
 def write_result(name: str, content: Mapping[str, Any], *, folder: Path = RESULTS) -> Path:

@@ -38,7 +38,7 @@ from kbert.run import (
 )
 from kbert.settings import TrainSettings, peak_rate
 from kbert.tasks import Encoded
-from kbert.tokenizer import Tokenizer
+from kbert.tokenizer import MANY_UNKNOWN, Tokenizer
 from kbert.trainer import Loop
 
 _CHARACTERS = 0.99  # with this share of one-character words, words are characters
@@ -100,6 +100,8 @@ def _prepare(settings: TrainSettings) -> _Prepared:
     ]
     for report in reports:
         console.say(report.summary(settings.max_length))
+        if report.unknown_share > MANY_UNKNOWN:
+            console.say(f"note: is the vocabulary for the language of {report.name}?")
     if len(store) and settings.max_facts and not reports[0].facts:
         console.say(f"note: no fact of {store.name} was injected into the training texts")
     record = RunRecord(

@@ -60,7 +60,7 @@ def read_hub(source: str, *, config: str | None) -> dict[str, Table]:
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Let `datasets` look for its copy alone; it would ask six times more, for half a minute."""
+    """Let `datasets` look for its copy alone; it would ask again and again before it gives up."""
     import datasets
 
     before = datasets.config.HF_HUB_OFFLINE

@@ -33,6 +33,8 @@ from kbert.vocabulary import (
     read_vocabulary,
 )
 
+MANY_UNKNOWN: Final = 0.05
+"""Share of `[UNK]` among the pieces of texts above which their vocabulary is remarked upon."""
 _REMEMBERED: Final = 1 << 17  # fragments kept; a bound, so that endless text cannot fill memory
 
 

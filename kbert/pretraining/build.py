@@ -34,11 +34,10 @@ from kbert.pretraining.placing import check_target, scratch_for
 from kbert.pretraining.sentences import split_sentences
 from kbert.pretraining.shards import Corpus, Counts
 from kbert.pretraining.writing import CorpusWriter, Encoded, dtype_for
-from kbert.tokenizer import Tokenizer
+from kbert.tokenizer import MANY_UNKNOWN, Tokenizer
 
 Lines = Literal["sentence", "paragraph"]
 _CHARACTERS: Final = 1 << 17
-_MANY_UNKNOWN: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +153,7 @@ def _check(counts: Counts, sources: Sequence[Source], *, announce: Callable[[str
     elif counts.one_sentence:
         announce(f"{counts.one_sentence} of {counts.documents} documents have one sentence")
     share = counts.unknown / counts.tokens
-    if share > _MANY_UNKNOWN:
+    if share > MANY_UNKNOWN:
         announce(f"{share:.0%} of the tokens are [UNK]; is the vocabulary for this language?")
 
 

@@ -68,6 +68,8 @@ def _link(settings: PretrainSettings, corpus: Corpus, *, scratch: Path) -> Knowl
         f"facts: {counts.facts:,} at {counts.mentions:,} mentions, {share:.1%} of the tokens;"
         f" {counts.omitted:,} facts did not fit"
     )
+    if settings.unit == "entity":
+        console.say(f"names: {counts.named:,} of entities, each a unit of masking")
     if len(store) and settings.max_facts and not counts.facts:
         console.say(f"note: no fact of {store.name} was injected into the corpus")
     record: dict[str, Any] = {"graph": asdict(GraphRecord.of(store))}

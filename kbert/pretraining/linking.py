@@ -41,6 +41,7 @@ class _Run(NamedTuple):
     lists: list[tuple[_Fact, ...]]
     units: list[NDArray[np.bool_]]
     omitted: int
+    named: int
 
 
 @dataclass(kw_only=True)
@@ -56,9 +57,9 @@ class Linker:
         """Link sentences `run[0]` to `run[1]` - 1. Raises `DataError` for texts of other pieces."""
         corpus = self.corpus
         begins = corpus.sentences[run[0] : run[1] + 1].tolist()
-        made = _Run([], [], [], [], [], 0)
+        made = _Run([], [], [], [], [], omitted=0, named=0)
         numbers: dict[tuple[_Fact, ...], int] = {}
-        omitted = 0
+        omitted = named = 0
         for number, begin, end in zip(range(*run), begins, begins[1:], strict=False):
             text = corpus.text(number)
             encoding, anchors, lost = self.injector.anchors(text)
@@ -78,8 +79,9 @@ class Linker:
                 words = corpus.word_starts(pieces)
                 starts = entity_starts(word_starts=words, offsets=offsets, mentions=spans)
                 made.units.append(starts)
+                named += len(spans)
         made.lists.extend(numbers)
-        return made._replace(omitted=omitted)
+        return made._replace(omitted=omitted, named=named)
 
     def _facts(self, anchor: Anchor) -> tuple[_Fact, ...]:
         """Return the facts of an anchor; where a relation is read, it comes before the tail."""
@@ -130,6 +132,7 @@ class _Writer:
             facts=was.facts + int(count.sum()),
             fact_tokens=int(before[-1]),
             omitted=was.omitted + run.omitted,
+            named=was.named + run.named,
         )
 
     def _list(self, facts: tuple[_Fact, ...]) -> tuple[int, int, int]:

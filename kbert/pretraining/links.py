@@ -52,13 +52,15 @@ DTYPES: Final = {
 class LinkCounts(NamedTuple):
     """What linking found: mentions of entities, and the facts that fit and did not.
 
-    `fact_tokens` are those of the facts, over all mentions.
+    `fact_tokens` are those of the facts, over all mentions. `named` are the names that are units of
+    masking, with facts or without; it is 0 unless entities are the units.
     """
 
     mentions: int
     facts: int
     fact_tokens: int
     omitted: int
+    named: int = 0
 
 
 class SaidFact(NamedTuple):

@@ -3,7 +3,7 @@
 Word t of a stream is a function of the stream's key and of t alone: SplitMix64 (Steele, Lea and
 Flood 2014), read as a counter-based generator. So a batch draws what its examples would draw each
 by itself, and nothing depends on the batch, its padding or its order. `types.generator` serves
-where one example, or one epoch, draws by itself; it costs some 10 microseconds to make, this none.
+where one example, or one epoch, draws by itself; that has to be made each time, this has not.
 """
 
 from __future__ import annotations

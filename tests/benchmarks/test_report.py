@@ -15,12 +15,14 @@ from benchmarks.report import (
     MeanSd,
     Spread,
     environment,
+    known_runs,
     one_core,
     portable,
     ratios,
     table,
     write_result,
 )
+from kbert.errors import DataError
 
 scores = st.lists(st.floats(0.001, 1000), min_size=1, max_size=12)
 
@@ -67,13 +69,29 @@ def test_ratios_do_not_divide_sums() -> None:
 
 
 def test_environment_names_command_and_machine() -> None:
-    found = environment("injection", ["--rounds", "2", "--results", "a folder"])
-    assert found["command"] == "python -m benchmarks.injection --rounds 2 --results 'a folder'"
+    found = environment("injection", ["--rounds", "2", "--corpus", "a folder"])
+    assert found["command"] == "python -m benchmarks.injection --rounds 2 --corpus 'a folder'"
     assert found["cores"] == os.cpu_count()
     assert found["cores_allowed"] == len(os.sched_getaffinity(0))
     assert found["cpu"]
     assert found["versions"]["numpy"]
     json.dumps(found)
+
+
+def test_where_results_go_is_not_recorded() -> None:
+    for flags in (["--results", "/my/home", "--quick"], ["--quick", "--results=/my/home"]):
+        assert environment("demo", flags)["command"] == "python -m benchmarks.demo --quick"
+
+
+def test_runs_of_a_result_file_are_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "demo.json"
+    assert known_runs(file) == []
+    write_result("demo", {"runs": [{"seed": 1}]}, folder=tmp_path)
+    assert known_runs(file) == [{"seed": 1}]
+    for damaged in ("{", "[]", "{}"):
+        file.write_text(damaged, encoding="utf-8")
+        with pytest.raises(DataError, match=r"demo\.json: not a result of this benchmark"):
+            known_runs(file)
 
 
 def test_result_file_is_whole_and_named_tuples_are_objects(tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ def test_unknown_pieces_are_counted_in_each_split(
     said = capsys.readouterr().err
     assert said.count("50.00% of the text's pieces are [UNK]") == 2
     assert said.count(" 0.00% of the text's pieces are [UNK]") == 1
+    asked = [line for line in said.splitlines() if "is the vocabulary for the language" in line]
+    assert [line.rpartition(" ")[2] for line in asked] == ["dev?", "test?"]
 
 
 def test_of_two_runs_to_one_output_the_first_to_end_is_kept(

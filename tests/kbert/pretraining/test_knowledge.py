@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -142,7 +143,11 @@ def test_texts_are_kept_for_the_run_alone(
         "--unit", "entity", "--kg-languages", "en", "--output", str(tmp_path / "run"),
     ]  # fmt: skip
     assert main(arguments) == 0
-    assert "has no names in any language" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "has no names in any language" in said
+    named = re.compile("anna|ben|carl|dora|the cat")
+    names = len(named.findall(texts.read_text(encoding="utf-8")))
+    assert f"names: {names} of entities" in said
     assert not any(path.is_dir() for path in (tmp_path / "run").iterdir())
 
 
