@@ -29,7 +29,7 @@ def written(sentences: list[list[tuple[int, Facts]]], folder: Path, *, cut: int)
         writer = _Writer(folder, stack)
         token = 0
         for part in (sentences[:cut], sentences[cut:]):
-            run, edges = _Run([], [], [], [], [], 0), []
+            run, edges = _Run([], [], [], [], [], omitted=0, named=0), []
             for sentence in part:
                 for tokens, facts in sentence:
                     if facts:
