@@ -210,9 +210,7 @@ class Injector:
         return facts
 
     def _chosen(self, entity: str, *, text: str) -> list[tuple[Fact, list[int]]]:
-        return first_kept(
-            self.branch, entity, policy=self.policy, limit=self.max_facts, text=text
-        )
+        return first_kept(self.branch, entity, policy=self.policy, limit=self.max_facts, text=text)
 
     def branch(self, fact: Fact) -> tuple[Fact, list[int]] | None:
         """Return a fact in words with its ids; None for one without any, which takes no budget."""
