@@ -41,7 +41,7 @@ def join(*children: Child) -> Html:
     return Html("".join(_flat(children)))
 
 
-def element(name: str, *children: Child, **attributes: str | int | float | bool | None) -> Html:
+def element(name: str, /, *children: Child, **attributes: str | int | float | bool | None) -> Html:
     """Return an element; `class_` is `class`, `data_token` is `data-token`.
 
     An attribute that is True stands alone; one that is None or False is left out. Numbers are
