@@ -78,7 +78,7 @@ def _page(
     before: Sequence[Child],
     after: Sequence[Child] = (),
 ) -> Html:
-    title = tree.text if len(tree.text) <= 40 else tree.text[:39] + "…"
+    title = tree.text if len(tree.text) <= 80 else tree.text[:79] + "…"
     data: dict[str, Any] = {"labels": list(labels), "trunk": list(map(int, tree.trunk))}
     visible = tree.visible() if len(tree) <= DRAWN else None
     said = element("p", _POINT, class_="said", id="seen", role="status", aria_live="polite")

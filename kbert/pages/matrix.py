@@ -27,7 +27,7 @@ def matrix_figure(visible: NDArray[np.bool_], labels: Sequence[str], trunk: Sequ
     length = len(visible)
     cell = 15 if length <= 32 else 12 if length <= _NAMED else 7 if length <= 128 else 4
     named = length <= _NAMED
-    margin = max(width(fitted(label, 8)) for label in labels) * 6 + 8 if named else 4
+    margin = max(width(fitted(label, 8)) for label in labels) * 7 + 8 if named else 4
     drawn = [element("rect", class_="ground", x=margin, y=margin, width=length * cell,
                      height=length * cell)]  # fmt: skip
     path = "".join(
