@@ -1,8 +1,8 @@
 """Open a data set for KG-BERT by its name, its folder, or the graph that it is to be made of.
 
 `load_data` reads a folder as KG-BERT has them (`graphs.splits` reads its triples, `kgbert.texts`
-its texts), or any graph of `graphs`, which it divides; a graph in hand is taken as it is. `python -m kgbert.data NAME` says what a
-data set holds and what is wrong with its texts.
+its texts), or any graph of `graphs`, which it divides; a graph in hand is taken as it is.
+`python -m kgbert.data NAME` says what a data set holds and what is wrong with its texts.
 """
 
 from __future__ import annotations
@@ -45,11 +45,12 @@ def load_data(
 ) -> KnowledgeData:
     """Open a data set: a folder or a graph by its path, else the packaged `sample`, else a name.
 
-    A `graphs.TripleStore` and a graph of rdflib are divided as they are. A name means a folder of `$KBERT_DATA/kgc`, else a graph of the catalogue (see `graphs.load`).
-    `texts` says what is read of entities, `on_missing` what is done with one that has no text (see
-    `kgbert.texts`); with `skip` it is no candidate either. A graph is divided by chance, with these
-    shares and this `seed` (see `graphs.splits.random_split`); `languages` is the preference among
-    its names and descriptions.
+    A `graphs.TripleStore` and a graph of rdflib are divided as they are. A name means a folder of
+    `$KBERT_DATA/kgc`, else a graph of the catalogue (see `graphs.load`). `texts` says what is read
+    of entities, `on_missing` what is done with one that has no text (see `kgbert.texts`); with
+    `skip` it is no candidate either. A graph is divided by chance, with these shares and this
+    `seed` (see `graphs.splits.random_split`); `languages` is the preference among its names and
+    descriptions, and that of a store is the one that it was opened with.
 
     Raises `DataError` and `graphs.GraphError`, with file and line where there is one.
     """
@@ -58,7 +59,7 @@ def load_data(
     if is_graph(source):
         store = store_of(source, languages=languages)
         return divide_graph(store, texts=texts, on_missing=on_missing, shares=shares, seed=seed)
-    if not isinstance(source, str | os.PathLike):
+    if not isinstance(source, str | Path):
         raise DataError(f"{type(source).__name__} is no data set; give a name, a path or a graph")
     path = _found(source)
     if path is not None and path.is_dir() and not is_compiled(path):

@@ -51,7 +51,9 @@ def open_scorer(
     check_device(device)
     folder = resolve(source)
     run = Run.open(folder) if (folder / RUN).is_file() else None
-    known = _known(run, texts, allow_other_graph=allow_other_graph, announce=announce)
+    known = _known(
+        run, texts, allow_other_graph=allow_other_graph, announce=announce or (lambda note: None)
+    )
     network = TripleNetwork.from_pretrained(folder) if run is None else run.network()
     if run is not None and run.record.settings.form == "pair":
         if known.relations.ids != run.relations or relation_texts:
@@ -87,15 +89,14 @@ def _known(
     texts: Texts,
     *,
     allow_other_graph: bool,
-    announce: Callable[[str], None] | None,
+    announce: Callable[[str], None],
 ) -> _Known:
     """Return what has ids: of the run, and of the texts that were given."""
     if isinstance(texts, KnowledgeData):
         if run is not None and texts.fingerprint != run.record.data.fingerprint:
             if not allow_other_graph:
                 run.check_data(texts)
-            if announce is not None:
-                announce(f"{texts.name} is not the data that {run.folder} was trained on")
+            announce(f"{texts.name} is not the data that {run.folder} was trained on")
         return _of_data(run, texts)
     if run is None:
         known = _Known(Names(what="entity"), Names(what="relation"))
@@ -134,7 +135,7 @@ def _with_graph(
     known: _Known,
     store: TripleStore,
     *,
-    announce: Callable[[str], None] | None,
+    announce: Callable[[str], None],
 ) -> _Known:
     """Add what a graph has words for; what the run knows keeps the text that was learnt.
 
@@ -144,7 +145,7 @@ def _with_graph(
     facts, _ = learnable(store)
     wording = entity_wording(store, tuple(facts.entities), mode=mode, required=False)
     entities = wording.texts
-    for note in wording.notes if announce is not None else ():
+    for note in wording.notes:
         announce(note)
     relations = relation_wording(store, tuple(facts.relations)).texts
     if run is not None and run.record.settings.form == "pair":

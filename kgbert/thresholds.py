@@ -98,7 +98,9 @@ class Thresholds:
     def renumbered(self, numbers: Mapping[int, int]) -> Thresholds:
         """Return the same for relations with other `numbers`; one without has no threshold."""
         own = self.of_relation.items()
-        return Thresholds(self.overall, {numbers[old]: value for old, value in own if old in numbers})
+        return Thresholds(
+            self.overall, {numbers[old]: value for old, value in own if old in numbers}
+        )
 
     def to_mapping(self) -> dict[str, Any]:
         """Return plain values, for JSON."""

@@ -255,6 +255,18 @@ def test_several_runs_are_averaged(tmp_path: Path, capsys: pytest.CaptureFixture
     assert ["MRR", mean, sd, "3"] in rows and len(set(values)) > 1
 
 
+def test_runs_that_cannot_be_compared_have_no_mean(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, folders = write_data(tmp_path / "data"), []
+    for length in (16, 17):
+        folders.append(tmp_path / f"run{length}")
+        write_run(folders[-1], data, max_length=length)
+    assert main(list(map(str, folders))) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "the runs' protocols differ, so there is no mean"
+
+
 def test_low_precision_comes_to_the_same_ranks(run: Path, tmp_path: Path) -> None:
     opened_run = Run.open(run)
     found = [
