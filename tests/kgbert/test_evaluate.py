@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from kgbert.engine import ScoringEngine
 from kgbert.evaluate import main
 from kgbert.evaluation import Wishes, evaluate
 from kgbert.judging import labelled_part
-from kgbert.ranking import rank_triples
 from kgbert.run import Run
 from kgbert.thresholds import Thresholds
 from tests.kgbert.small_runs import write_data, write_run
@@ -34,9 +32,7 @@ def run(tmp_path: Path) -> Path:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make blocks of three queries, so that there are several."""
-    monkeypatch.setattr(
-        link_evaluation, "rank_triples", functools.partial(rank_triples, block_queries=3)
-    )
+    monkeypatch.setattr(link_evaluation, "block_queries", lambda engine, entities: 3)
 
 
 def opened(folder: Path) -> tuple[KnowledgeData, ScoringEngine]:
@@ -253,6 +249,12 @@ def test_several_runs_are_averaged(tmp_path: Path, capsys: pytest.CaptureFixture
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     mean, sd = f"{np.mean(values):.4f}", f"{np.std(values, ddof=1):.4f}"
     assert ["MRR", mean, sd, "3"] in rows and len(set(values)) > 1
+
+
+def test_blocks_of_a_cpu_have_few_candidates(run: Path) -> None:
+    _, engine = opened(run)
+    sizes = [link_evaluation.block_queries(engine, entities=n) for n in (12, 14_541, 10**6)]
+    assert sizes == [64, 9, 1]
 
 
 def test_runs_that_cannot_be_compared_have_no_mean(
