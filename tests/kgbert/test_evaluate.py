@@ -16,6 +16,7 @@ from kgbert.engine import ScoringEngine
 from kgbert.evaluate import main
 from kgbert.evaluation import Wishes, evaluate
 from kgbert.judging import labelled_part
+from kgbert.ranking import rank_triples
 from kgbert.run import Run
 from kgbert.thresholds import Thresholds
 from tests.kgbert.small_runs import write_data, write_run
