@@ -252,6 +252,22 @@ def test_several_runs_are_averaged(tmp_path: Path, capsys: pytest.CaptureFixture
     assert ["MRR", mean, sd, "3"] in rows and len(set(values)) > 1
 
 
+def test_figures_of_another_run_or_task_are_not_overwritten(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    triples = ["--task", "triple-classification", "--output", out]
+    assert main([str(run), *triples]) == 0 and main([str(run), *triples]) == 0
+    before = (tmp_path / "out" / "metrics.json").read_bytes()
+    assert main([str(run), "--output", out]) == 2
+    other = run.rename(run.with_name("other"))
+    assert main([str(other), *triples]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    said = f"error: {out}: holds figures of triple-classification by the run {run.name}; choose"
+    assert sum(line.startswith(said) for line in lines) == 2
+    assert (tmp_path / "out" / "metrics.json").read_bytes() == before
+
+
 def test_blocks_of_a_cpu_have_few_candidates(run: Path) -> None:
     _, engine = opened(run)
     sizes = [link_evaluation.block_queries(engine, entities=n) for n in (12, 14_541, 10**6)]
