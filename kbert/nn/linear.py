@@ -9,12 +9,13 @@ where PyTorch does not have it, the layer is that of PyTorch. Both differ in rou
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
+
+from kbert.nn.inference import only_computes
 
 _DTYPES: Final = (torch.float32, torch.bfloat16)
 _HERE: Final = (
@@ -44,13 +45,9 @@ class Linear(nn.Linear):
         return gelu(projected) if self.activated else projected
 
     def _may_fuse(self, given: Tensor) -> bool:
-        """Say whether oneDNN may do it: on this CPU, without gradient, and of plain tensors."""
+        """Say whether oneDNN may do it."""
         return (
-            not torch.is_grad_enabled()
-            and given.device.type == "cpu"
+            only_computes(given, self.weight)
             and given.dtype in _DTYPES
             and given.dtype == self.weight.dtype
-            and not torch.is_autocast_enabled("cpu")
-            and not torch.compiler.is_compiling()
-            and math.prod(given.shape) > 0
         )

@@ -15,6 +15,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from kbert.nn.inference import only_computes
+
 LONGEST: Final = 32
 """Where PyTorch's kernel is as fast."""
 _LANES: Final = 16
@@ -22,13 +24,7 @@ _LANES: Final = 16
 
 def may_attend_shortly(given: Tensor) -> bool:
     """Say whether keys `given` (B, H, L, d) are few, on a CPU, and want no gradient."""
-    return (
-        0 < given.shape[2] <= LONGEST
-        and given.shape[0] > 0
-        and given.device.type == "cpu"
-        and not torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
-    )
+    return given.shape[2] <= LONGEST and only_computes(given)
 
 
 def attend_shortly(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -84,3 +84,13 @@ def test_nothing_comes_of_no_rows() -> None:
     layer = drawn(8, 4, activated=True)
     with torch.inference_mode():
         assert layer(torch.zeros(0, 3, 8)).shape == (0, 3, 4)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of tracing as such
+def test_a_trace_holds_operations_of_torch_alone() -> None:
+    layer = drawn(8, 4, activated=True).eval()
+    given = torch.randn(6, 8, generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        traced = torch.jit.trace(layer, (given,))  # type: ignore[no-untyped-call]
+        assert "mkldnn" not in str(traced.graph)
+        assert torch.equal(traced(given[:3]), gelu(linear(given[:3], layer.weight, layer.bias)))

@@ -59,6 +59,9 @@ def test_it_is_used_where_it_is_the_same() -> None:
         assert may_attend_shortly(key)
         assert not may_attend_shortly(torch.zeros(2, 4, LONGEST + 1, 8))
         assert not may_attend_shortly(key.to("meta"))
+        assert not may_attend_shortly(key[:0])
+        with torch.autocast("cpu", dtype=torch.bfloat16):  # it would round the scores
+            assert not may_attend_shortly(key)
     assert not may_attend_shortly(key)
     layer = SelfAttention(48, heads=4, dropout=0.5)
     hidden = torch.randn(5, 12, 48, generator=torch.Generator().manual_seed(0))
