@@ -18,9 +18,9 @@ def only_computes(*tensors: Tensor) -> bool:
     """
     return (
         not torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        and not torch.is_autocast_enabled("cpu")
         and all(type(tensor) in _PLAIN and tensor.device.type == "cpu" for tensor in tensors)
         and all(tensor.numel() > 0 for tensor in tensors)
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()  # type: ignore[no-untyped-call]
     )
