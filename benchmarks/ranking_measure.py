@@ -49,7 +49,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     known = data.filter(*PARTS)
     every = Queries.plan(data.test, sides=SIDES, known=known, entities=len(data.entities))
     some = drawn(every, share=setting.queries)
-    setting.network.requires_grad_(False)
+    setting.network.eval().requires_grad_(False)  # a loaded one is in training
     _engine(setting).logits(data.test[:64])  # warms up
     ways = _timed(setting, _ways(setting, some, known=known))
     content = {
