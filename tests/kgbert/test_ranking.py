@@ -160,7 +160,7 @@ def test_a_block_is_decided_again_if_a_difference_was_underestimated(
 
     Its margin is then too small for blocks that came before, where half-right scores hide.
     """
-    monkeypatch.setattr("kgbert.blocks._SAMPLE", 1)
+    monkeypatch.setattr("kgbert.blocks._SAMPLE", (1, 1))
     data, scores = small_data(), planted(3, levels=40)
     generator = np.random.default_rng(0)
     low = scores + generator.uniform(-1e-3, 1e-3, scores.shape)
