@@ -55,7 +55,8 @@ def inspection_page(account: Account, findings: Findings | None = None) -> Html:
         before.append(_effects(findings))
         if findings.gazes:
             figures = attention_figures(findings.gazes, tree, labels)
-            note = "A row is a head of a layer, a column a token; the stronger its colour, the more attention."
+            note = "A row is a head of a layer, a column a token; the stronger its colour, the more"
+            note += " attention."
             after.insert(0, section("Attention", figures, name="attention", note=note))
     return _page(tree, labels, before=before, after=after)
 

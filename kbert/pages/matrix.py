@@ -39,12 +39,7 @@ def matrix_figure(visible: NDArray[np.bool_], labels: Sequence[str], trunk: Sequ
     drawn.append(element("path", class_="cells", d=path))
     drawn.append(element("g", class_="lit"))
     if named:
-        size = length * cell
-        lines = "".join(
-            f"M{margin} {margin + at}h{size}M{margin + at} {margin}v{size}"
-            for at in range(0, size + 1, cell)
-        )
-        drawn.append(element("path", class_="grid", d=lines))
+        drawn.append(_grid(length, margin=margin, cell=cell))
         drawn += _names(labels, trunk, margin=margin, cell=cell)
     size = margin + length * cell + 2
     share = visible.mean()
@@ -60,6 +55,15 @@ def matrix_figure(visible: NDArray[np.bool_], labels: Sequence[str], trunk: Sequ
         data_margin=margin,
         data_cell=cell,
     )
+
+
+def _grid(length: int, *, margin: int, cell: int) -> Html:
+    size = length * cell
+    lines = "".join(
+        f"M{margin} {margin + at}h{size}M{margin + at} {margin}v{size}"
+        for at in range(0, size + 1, cell)
+    )
+    return element("path", class_="grid", d=lines)
 
 
 def _names(labels: Sequence[str], trunk: Sequence[bool], *, margin: int, cell: int) -> list[Html]:
