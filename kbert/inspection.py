@@ -26,6 +26,7 @@ from kbert.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from kbert.nn import Encoder
 
+_LEFT_OUT = "Not computed (--no-effects)."
 _FACTS = 64  # facts of an entity that a learnt vocabulary reads
 
 
@@ -88,8 +89,7 @@ def with_model(
     account = account_for(model.inject, tree.text, pair)
     found = list(_effects(model, account, rebuild)) if effects else []
     gazes = list(gazes_of(model, tree)) if attention and len(tree) <= DRAWN else []
-    note = "" if effects else "Not computed (--no-effects)."
-    return Seen(account, Findings(outcome, found, gazes, note))
+    return Seen(account, Findings(outcome, found, gazes, "" if effects else _LEFT_OUT))
 
 
 def _check(record: RunRecord, *, run: str, is_pair: bool) -> None:
