@@ -1,8 +1,10 @@
 """Recipes: settings in a YAML file, read strictly and written so that they read back the same.
 
 A recipe is one mapping of known keys to values. The safe loader makes it, so a recipe holds values
-and never code. `${NAME}` in a text is the environment variable NAME; `$${` stands for `${` itself.
-What the values must be is decided in `kbert.settings`.
+and never code. What YAML has beyond values is refused before anything is built: tags, anchors and
+aliases (a few lines of them make gigabytes), several documents, numbers without end, deep nesting.
+`${NAME}` in a text is the environment variable NAME; `$${` stands for `${` itself. What the values
+must be is decided in `kbert.settings`.
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ from kbert.errors import SettingsError
 if TYPE_CHECKING:
     import yaml
 
+_MOST: Final = 1 << 18  # bytes
+_DEEPEST: Final = 8
+_LONGEST_NUMBER: Final = 40
+_NUMBER: Final = re.compile(r"[-+.:_0-9a-fA-FxoO]+")
 _VARIABLE: Final = re.compile(r"\$(\$\{)|\$\{(\w+)\}")
 
 
@@ -30,7 +36,9 @@ def read_recipe(path: str | os.PathLike[str], *, known: Sequence[str]) -> dict[s
     import yaml
 
     try:
-        loader = yaml.SafeLoader(Path(path).read_bytes().decode("utf-8"))
+        text = _read(Path(path))
+        _check_events(text, path=path)
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return {}
@@ -45,6 +53,41 @@ def read_recipe(path: str | os.PathLike[str], *, known: Sequence[str]) -> dict[s
     except (ValueError, RecursionError) as error:  # of dates and numbers that are none
         raise SettingsError(f"{path}: not YAML: {error}") from None
     return {key: _expand(value, path=path) for key, value in content.items()}
+
+
+def _read(path: Path) -> str:
+    """Return the text of a recipe; raises `SettingsError` for a large one, and `OSError`."""
+    with path.open("rb") as file:
+        data = file.read(_MOST + 1)
+    if len(data) > _MOST:
+        raise SettingsError(f"{path}: more than {_MOST:,} bytes; is this a recipe?")
+    return data.decode("utf-8")
+
+
+def _check_events(text: str, *, path: str | os.PathLike[str]) -> None:
+    """Refuse by its line what no recipe needs. Raises `SettingsError` and `yaml.YAMLError`."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        wrong = f"more than {_DEEPEST} levels deep" if depth > _DEEPEST else _wrong_with(event)
+        if wrong:
+            mark: Any = event.start_mark
+            raise SettingsError(f"{path}:{mark.line + 1}: {wrong}")
+
+
+def _wrong_with(event: Any) -> str:
+    """Say what an event of YAML has that no recipe needs; nothing where it is sound."""
+    if getattr(event, "anchor", None) is not None:
+        return "anchors and aliases (& and *) are not read; write the value out"
+    if getattr(event, "tag", None) is not None:
+        return f"the tag {event.tag} is not read; write the value without it"
+    plain = getattr(event, "value", "") if not getattr(event, "style", "'") else ""
+    if len(plain) > _LONGEST_NUMBER and _NUMBER.fullmatch(plain):
+        return f"a number of more than {_LONGEST_NUMBER} characters; quote what is text"
+    return ""
 
 
 def write_recipe(values: Mapping[str, Any]) -> str:

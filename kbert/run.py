@@ -4,6 +4,7 @@
     run.json       task, labels, graph with fingerprint, policy of facts, settings, versions
     config.yaml    the settings again, as a recipe for `--config`
     metrics.json   figures of the run           README.md   its model card
+    checksums.json checksums of what the model is made of (`kbert.nn.checksums`)
 
 The folder appears whole or not at all: training writes beside it, in a folder of its own, and
 renames that at the end. So two runs never write to one place; the later one to end is refused.
@@ -23,7 +24,9 @@ from typing import Any, Final, Literal
 
 from graphs import TripleStore
 from kbert.columns import Form
-from kbert.errors import RunError, SettingsError
+from kbert.errors import CheckpointError, RunError, SettingsError
+from kbert.nn.checksums import read_bytes, seal
+from kbert.nn.folder import parse_json
 from kbert.settings import TrainSettings
 
 FORMAT: Final = 1
@@ -68,6 +71,7 @@ class RunRecord:
         content |= {"graph": asdict(self.graph), "policy": self.policy}
         content |= {"settings": self.settings.to_mapping(), "versions": dict(self.versions)}
         write_json(folder / "run.json", content)
+        seal(folder, ("run.json",))
         (folder / "config.yaml").write_text(self.settings.to_yaml(), encoding="utf-8")
 
     @classmethod
@@ -79,7 +83,7 @@ class RunRecord:
         if not file.is_file():
             raise RunError(f"{folder}: not a run of kbert.train: it has no run.json")
         try:
-            content = json.loads(file.read_bytes())
+            content = parse_json(read_bytes(file))
             if content["format"] != FORMAT:
                 raise RunError(
                     f"{file}: format {content['format']} is not the format {FORMAT} of this version"
@@ -103,11 +107,11 @@ class RunRecord:
                 settings=TrainSettings(**content["settings"]),
                 versions=content["versions"],
             )
-        except OSError as error:
-            raise RunError(f"{file}: cannot be read: {error.strerror}") from None
+        except CheckpointError as error:
+            raise RunError(str(error)) from None
         except (KeyError, IndexError) as error:
             raise RunError(f"{file}: damaged: {error} is missing") from None
-        except (ValueError, TypeError, RecursionError, SettingsError) as error:
+        except (ValueError, TypeError, SettingsError) as error:
             raise RunError(f"{file}: damaged: {error}") from None
         if not record._consistent():
             raise RunError(
@@ -128,8 +132,8 @@ def has_task(folder: Path) -> bool:
     """
     file = folder / "run.json"
     try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        content = parse_json(read_bytes(file))
+    except (CheckpointError, ValueError):
         return file.is_file()
     return not (isinstance(content, dict) and content.get("task") == "pretraining")
 

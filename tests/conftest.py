@@ -36,6 +36,15 @@ def data_dir() -> Path:
     return folder
 
 
+@pytest.fixture
+def unsealed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare no checksums of model folders.
+
+    For tests that change files on purpose, to see what their readers say of them.
+    """
+    monkeypatch.setattr("kbert.nn.checksums._entry", lambda file: None)
+
+
 @pytest.fixture(scope="session")
 def make_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Tokenizer]:
     """Make a tokeniser from the special pieces and those given, by way of a `vocab.txt`."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kbert import console
+from kbert.nn.checksums import seal
 from kbert.pretraining.objectives import described
 from kbert.pretraining.settings import PretrainSettings
 from kbert.pretraining.watch import Measure
@@ -118,6 +119,7 @@ def write_run(report: PretrainReport, folder: Path) -> None:
     content |= report.knowledge
     content |= {"settings": settings.to_mapping(), "versions": versions()}
     write_json(folder / "run.json", content)
+    seal(folder, ("run.json",))
     (folder / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")
     (folder / "samples.txt").write_text(
         "".join(f"{line}\n" for line in report.samples), encoding="utf-8"

@@ -37,6 +37,7 @@ OTHERWISE = {
 }
 FILES = [
     "README.md",
+    "checksums.json",
     "config.json",
     "config.yaml",
     "metrics.json",

@@ -31,8 +31,8 @@ from kbert.pretraining.shards import Corpus
 Settings = Callable[..., PretrainSettings]
 REPOSITORY = Path(__file__).resolve().parents[3]
 FILES = [
-    "README.md", "config.json", "config.yaml", "metrics.csv", "metrics.json", "model.safetensors",
-    "run.json", "samples.txt", "tokenizer.json", "tokenizer_config.json", "vocab.txt",
+    "README.md", "checksums.json", "config.json", "config.yaml", "metrics.csv", "metrics.json",
+    "model.safetensors", "run.json", "samples.txt", "tokenizer.json", "tokenizer_config.json", "vocab.txt",
 ]  # fmt: skip
 
 
