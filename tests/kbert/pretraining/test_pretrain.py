@@ -32,7 +32,8 @@ Settings = Callable[..., PretrainSettings]
 REPOSITORY = Path(__file__).resolve().parents[3]
 FILES = [
     "README.md", "checksums.json", "config.json", "config.yaml", "metrics.csv", "metrics.json",
-    "model.safetensors", "run.json", "samples.txt", "tokenizer.json", "tokenizer_config.json", "vocab.txt",
+    "model.safetensors", "run.json", "samples.txt", "tokenizer.json", "tokenizer_config.json",
+    "vocab.txt",
 ]  # fmt: skip
 
 
