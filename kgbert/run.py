@@ -64,6 +64,7 @@ class Run:
 
     def network(self) -> TripleNetwork:
         """Load the weights. Raises `CheckpointError`."""
+        from kbert.pretrained import check_vocabulary
         from kgbert.network import TripleNetwork
 
         network = TripleNetwork.from_pretrained(self.folder)
@@ -72,6 +73,7 @@ class Run:
                 f"{self.folder}: damaged: {network.labels} labels in its config.json, but"
                 f" {len(self.record.labels)} in {RUN}"
             )
+        check_vocabulary(self.tokenizer(), network.encoder.config, folder=self.folder)
         return network
 
     def tokenizer(self) -> Tokenizer:
