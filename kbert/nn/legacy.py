@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _ZIP: Final = b"PK\x03\x04"
 _MAGIC: Final = 0x1950A86A20F9469CFC6C
-_MOST_PICKLE: Final = 16 << 20
+_MOST_PICKLE: Final = 1 << 20  # of BERT-large it has 60 KB
 _MOST_MEMBERS: Final = 50_000
 _MOST_DIRECTORY: Final = 16 << 20
 _MOST_COPIES: Final = 4  # tied weights share a storage, and are copied for each name
