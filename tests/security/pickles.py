@@ -107,11 +107,11 @@ def extension(_: str) -> bytes:
 
 def deep(_: str) -> bytes:
     """A tuple in a tuple …, as a key: hashing it recurses past the end of the stack."""
-    return b"\x80\x02}" + b")" + b"\x85" * 1_000_000 + b"K\x01s."
+    return b"\x80\x02}" + b")" + b"\x85" * 200_000 + b"K\x01s."
 
 
 def deep_list(_: str) -> bytes:
-    return b"\x80\x02" + b"](" * 1_000_000 + b"."
+    return b"\x80\x02" + b"](" * 100_000 + b"."
 
 
 def without_end(_: str) -> bytes:

@@ -97,7 +97,7 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
         pickles.program_of(6, shape=(1 << 20, 1 << 20), stride=(0, 0))
     ),
     "a thousand names for one storage": lambda: pickles.new(
-        pickles.program_of(6, shape=(6,), stride=(1,), count=100_000), storage=bytes(24)
+        pickles.program_of(6000, shape=(6000,), stride=(1,), count=2000), storage=bytes(24_000)
     ),
     "a negative stride": lambda: pickles.new(pickles.program_of(6, shape=(2,), stride=(-1,))),
     "a storage that is missing": lambda: pickles.archive(
@@ -130,8 +130,9 @@ def convert(place: Place, data: bytes) -> Ending:
 
 def assert_refused(ending: Ending, *, file: str) -> None:
     assert ending.status == 2 and ending.out == "", ending
-    assert len(ending.said) == 1 and ending.said[0].startswith("error: "), ending.said
-    assert file in ending.said[0]
+    *notes, last = ending.said
+    assert last.startswith("error: ") and file in last, ending.said
+    assert not any("error" in note or "Traceback" in note for note in notes), ending.said
 
 
 def test_what_is_sound_is_read(tmp_path: Path) -> None:
