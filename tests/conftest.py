@@ -16,7 +16,10 @@ from kbert.tokenizer import SPECIALS, Tokenizer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
+pytest_plugins = ["tests.confinement"]
+settings.register_profile(
+    "repeatable", database=None, deadline=None, derandomize=True, max_examples=60
+)
 settings.load_profile("repeatable")
 
 

@@ -182,10 +182,10 @@ def _read(file: Path, *, most: int) -> bytes:
                 f"{file}: {about.st_size:,} bytes, more than the {most:,} that such a file may have"
             )
         with file.open("rb") as stream:
-            data = stream.read(most + 1)
+            data = stream.read(about.st_size + 1)  # not `most`, for which it would make room
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise CheckpointError(f"{file}: cannot be read: {reason}") from None
-    if len(data) > most:
+    if len(data) > about.st_size:
         raise CheckpointError(f"{file}: grew while it was read; read it again")
     return data
