@@ -5,7 +5,6 @@ standard library alone, and little of it, since every Python process that a test
 (see `sitecustomize.py`). Code outside of Python, such as torch's own sockets, raises no events.
 """
 
-# ruff: noqa: PTH (pathlib would be imported by every child, and is slower where events are many)
 from __future__ import annotations
 
 import os
@@ -79,7 +78,7 @@ class Watch:
             self.refused.append(f"{message} (from {place})")
             report = os.environ.get(REPORT)
             if report:
-                with open(report, "a", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+                with open(report, "a", encoding="utf-8", errors="replace") as file:
                     file.write(f"{self.refused[-1]}\n")
         finally:
             self.active = True
