@@ -14,7 +14,7 @@ import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 # Storage types and the bytes of one of their numbers.
 STORAGES: Final = {
@@ -30,17 +30,8 @@ STORAGES: Final = {
     "ShortStorage": 2,
 }
 _MOST_DIMENSIONS: Final = 8
-_CONSTANTS: Final = [
-    "BINFLOAT",
-    "BININT",
-    "BININT1",
-    "BININT2",
-    "LONG1",
-    "BINUNICODE",
-    "SHORT_BINUNICODE",
-    "BINSTRING",
-    "SHORT_BINSTRING",
-]
+_CONSTANTS: Final = ("BINFLOAT", "BININT", "BININT1", "BININT2", "LONG1")
+_TEXTS: Final = ("BINUNICODE", "SHORT_BINUNICODE", "BINSTRING", "SHORT_BINSTRING")
 _NAMED: Final = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _SILENT: Final = ("PROTO", "FRAME")
 
@@ -74,15 +65,11 @@ class Stored:
         return STORAGES[self.storage.kind] * math.prod(self.size)
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
+class _Name(NamedTuple):
     """A function or class that the program names; nothing is imported for it."""
 
     module: str
     name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
 
 
 class _Mark:
@@ -99,7 +86,8 @@ def read_program(stream: BytesIO) -> Any:
     try:
         for opcode, argument, _ in pickletools.genops(stream):
             if opcode.name == "STOP":
-                return machine.result()
+                (value,) = machine.stack
+                return value
             machine.step(opcode.name, argument)
     except (IndexError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
         raise ValueError(f"the pickle is broken ({type(error).__name__})") from None
@@ -138,7 +126,7 @@ class _Machine:
 
     def step(self, name: str, argument: Any) -> None:
         """Do one instruction. Raises `ValueError` for one that tensors do not need."""
-        if name in _CONSTANTS:
+        if name in _CONSTANTS or name in _TEXTS:
             self.stack.append(argument)
         elif name in _NAMED:
             self.stack.append(_NAMED[name])
@@ -146,11 +134,6 @@ class _Machine:
             self._does[name](argument)
         elif name not in _SILENT:
             raise ValueError(f"the pickle asks for {name}, which no tensor needs")
-
-    def result(self) -> Any:
-        """Return the one value that is left."""
-        (value,) = self.stack
-        return value
 
     def _items(self) -> list[Any]:
         at = len(self.stack) - 1
@@ -186,7 +169,7 @@ class _Machine:
     def _name(self, argument: str) -> None:
         found = _Name(*argument.split(" ", 1))
         if found not in _KNOWN and not (found.module == "torch" and found.name in STORAGES):
-            raise ValueError(f"the pickle asks for {found}, which is no tensor")
+            raise ValueError(f"the pickle asks for {'.'.join(found)}, which is no tensor")
         self.stack.append(found)
 
     def _call(self) -> None:
