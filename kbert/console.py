@@ -103,4 +103,6 @@ def _discard() -> None:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.splitlines())
+    # As errors of graphs are shown: what would move a terminal's cursor is escaped, the middle of
+    # what is too long is left out.
+    return str(GraphError(" ".join(text.splitlines())))

@@ -105,6 +105,8 @@ class RunRecord:
             raise RunError(f"{file}: damaged: {error}") from None
         if record.task not in get_args(Task) or record.task != record.settings.task:
             raise RunError(f"{file}: damaged: its task is not what training writes")
+        if not all(isinstance(label, str) for label in record.labels):
+            raise RunError(f"{file}: damaged: a label is no text")
         return record
 
 

@@ -74,6 +74,12 @@ class Run:
                 f" {len(self.record.labels)} in {RUN}"
             )
         check_vocabulary(self.tokenizer(), network.encoder.config, folder=self.folder)
+        longest, there = self.record.settings.max_length, network.encoder.config.max_positions
+        if longest > there:
+            raise RunError(
+                f"{self.folder}: damaged: sequences of {longest} tokens in {RUN}, but {there}"
+                " positions in its config.json"
+            )
         return network
 
     def tokenizer(self) -> Tokenizer:

@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _caches() -> list[str]:
     """List where libraries keep what they would make anew in each run: fonts of matplotlib."""
-    return [str(Path("~/.cache/matplotlib").expanduser())]
+    return [str(Path(f"~/{place}/matplotlib").expanduser()) for place in (".cache", ".config")]
 
 
 def _watched(item: pytest.Item) -> Generator[None, object, object]:

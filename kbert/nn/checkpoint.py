@@ -47,6 +47,7 @@ _IGNORED = ("embeddings.position_ids",)
 _OTHER_HEADS = ("cls.", "classifier.", "qa_outputs.")
 _POOLER = "pooler."
 _SHOWN = 3
+_LONGEST_NAME = 100  # characters of a name in a message; a file may have any
 
 _log = logging.getLogger(__name__)
 
@@ -226,7 +227,8 @@ def _misfit(
     ):
         if names:
             more = ", ..." if len(names) > _SHOWN else ""
-            parts.append(f"{len(names)} {what} ({', '.join(names[:_SHOWN])}{more})")
+            shown = ", ".join(name[:_LONGEST_NAME] for name in names[:_SHOWN])
+            parts.append(f"{len(names)} {what} ({shown}{more})")
     hint = ""
     if missing and all(name.startswith(_POOLER) for name in missing):
         hint = "; a checkpoint without pooler is loaded with add_pooler=True"

@@ -102,7 +102,8 @@ class Watch:
         if text in _DEVICES or _CACHE in text or text.startswith(("/proc/", "/dev/fd/")):
             return ""
         real = os.path.join(os.path.realpath(os.path.dirname(text)), os.path.basename(text))
-        return "" if real.startswith(self.folders) else f"{text} is not below the test's folder"
+        inside = os.path.join(real, "").startswith(self.folders)
+        return "" if inside else f"{text} is not below the test's folder"
 
     def _address(self, address: Any) -> str:
         if not isinstance(address, tuple):  # AF_UNIX
