@@ -36,6 +36,7 @@ class Watch:
         """Allow writing below `folders`; nothing is watched until `active` is set."""
         self.active = False
         self.localhost = False
+        self.report = ""
         self.refused: list[str] = []
         self.folders = tuple(os.path.join(os.path.realpath(folder), "") for folder in folders)
         self._checks: dict[str, Callable[[tuple[Any, ...]], str]] = {
@@ -76,9 +77,8 @@ class Watch:
             frames = traceback.extract_stack(sys._getframe(2), limit=_FRAMES)
             place = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
             self.refused.append(f"{message} (from {place})")
-            report = os.environ.get(REPORT)
-            if report:
-                with open(report, "a", encoding="utf-8", errors="replace") as file:
+            if self.report:
+                with open(self.report, "a", encoding="utf-8", errors="replace") as file:
                     file.write(f"{self.refused[-1]}\n")
         finally:
             self.active = True
@@ -99,7 +99,12 @@ class Watch:
             base = os.getcwd() if folder < 0 else os.readlink(f"/proc/self/fd/{folder}")
             text = os.path.join(base, text)
         text = os.path.normpath(text)
-        if text in _DEVICES or _CACHE in text or text.startswith(("/proc/", "/dev/fd/")):
+        if (
+            text in _DEVICES
+            or _CACHE in text
+            or text == "/proc"
+            or text.startswith(("/proc/", "/dev/fd/"))
+        ):
             return ""
         real = os.path.join(os.path.realpath(os.path.dirname(text)), os.path.basename(text))
         inside = os.path.join(real, "").startswith(self.folders)
@@ -127,5 +132,6 @@ def install_in_child() -> None:
     if folders:
         watch = Watch(folders.split(os.pathsep))
         watch.localhost = LOCALHOST in os.environ
+        watch.report = os.environ.get(REPORT, "")
         watch.active = True
         sys.addaudithook(watch)

@@ -293,6 +293,7 @@ def test_transformers_loads_a_run_and_gives_the_same_logits(runs: Runs, table: s
     assert tuple(theirs.config.id2label.values()) == model.labels
 
 
+@pytest.mark.usefixtures("unsealed")
 @pytest.mark.parametrize("table", ["pair", "tagging"])
 def test_a_run_is_a_starting_point(runs: Runs, train: Train, table: str) -> None:
     base = runs("classification")

@@ -295,7 +295,7 @@ def test_devices_that_are_not_there(
 
 
 @pytest.fixture
-def base(runs: Runs, place: Place) -> Path:
+def base(runs: Runs, place: Place, unsealed: None) -> Path:
     """A pre-trained encoder in the folder `base`."""
     return Path(shutil.copytree(runs("classification"), place.folder / "base"))
 

@@ -21,7 +21,8 @@ from kgbert.training import default_output, train
 from kgbert.validation import labelled_dev
 
 FILES = {
-    "README.md", "config.json", "config.yaml", "entities.tsv", "metrics.csv", "metrics.json",
+    "README.md", "checksums.json", "config.json", "config.yaml", "entities.tsv", "metrics.csv",
+    "metrics.json",
     "model.safetensors", "relations.tsv", "run.json", "tokenizer.json", "tokenizer_config.json",
     "vocab.txt",
 }  # fmt: skip
