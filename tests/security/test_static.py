@@ -13,7 +13,7 @@ FILES = sorted(
     path for name in ("graphs", "kbert", "kgbert") for path in (REPOSITORY / name).rglob("*.py")
 )
 MODULES = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
-NAMES = {"eval", "exec", "compile", "__import__", "execfile"}
+NAMES = {"eval", "exec", "__import__", "execfile"}
 ATTRIBUTES = {
     "os.system", "os.popen", "yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load",
     "yaml.Loader", "yaml.UnsafeLoader", "yaml.FullLoader", "numpy.load", "np.load",
@@ -58,7 +58,7 @@ def _called(node: ast.Call) -> list[str]:
         "yaml.load(a)", "yaml.load(a, Loader=yaml.SafeLoader)", "x = yaml.UnsafeLoader",
         "torch.load(a)", "torch.load(a, weights_only=False)", "torch.load(a, weights_only=x)",
         "np.load(a)", "f(a, allow_pickle=True)", "os.system(a)", "subprocess.run(a, shell=True)",
-        "def f():\n    import marshal", "__import__(a)", "compile(a, b, 'exec')",
+        "def f():\n    import marshal", "__import__(a)",
     ],
 )  # fmt: skip
 def test_the_scanner_sees_each(source: str) -> None:
@@ -69,7 +69,7 @@ def test_the_scanner_sees_each(source: str) -> None:
     "source",
     [
         "torch.load(a, weights_only=True)", "import pickletools", "yaml.safe_dump(a)",
-        "model.eval()", "re.compile(a)", "graphs.compile(a)", "f(allow_pickle=False)",
+        "model.eval()", "re.compile(a)", "compile(a)", "f(allow_pickle=False)",
     ],
 )  # fmt: skip
 def test_the_scanner_leaves_alone_what_is_harmless(source: str) -> None:
