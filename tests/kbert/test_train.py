@@ -293,7 +293,6 @@ def test_transformers_loads_a_run_and_gives_the_same_logits(runs: Runs, table: s
     assert tuple(theirs.config.id2label.values()) == model.labels
 
 
-@pytest.mark.usefixtures("unsealed")
 @pytest.mark.parametrize("table", ["pair", "tagging"])
 def test_a_run_is_a_starting_point(runs: Runs, train: Train, table: str) -> None:
     base = runs("classification")
@@ -305,6 +304,7 @@ def test_a_run_is_a_starting_point(runs: Runs, train: Train, table: str) -> None
     assert figures(train(table, init=str(base)))["learning_rate"] == 5e-5
 
 
+@pytest.mark.usefixtures("unsealed")
 def test_a_checkpoint_without_pooler_is_a_starting_point_and_repeatable(
     runs: Runs, train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
