@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from kbert.errors import SettingsError
+from kbert.preflight import check_folder
 from kgbert.compatibility import cuts
 from kgbert.engine import Precision, ScoringEngine
 from kgbert.link_evaluation import Engines, Plan, evaluate_links
@@ -69,11 +70,10 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
     together; `DataError` and `graphs.GraphError` where data cannot be read; `CheckpointError`.
     """
     start = time.perf_counter()
-    task = task_of(run, wishes)
+    task, folder = task_of(run, wishes), check_output(run, wishes)
     data = run.load_data(wishes.dataset)
     for note in data.notes:
         say(f"note: {note}")
-    folder = wishes.output or run.folder / FOLDER / f"{task}-{wishes.part}"
     engine = _engine(run, wishes)
     if task == "link-prediction":
         outcome = _links(run, wishes, engine, data, folder=folder, say=say)
@@ -91,6 +91,16 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
     outcome.write(folder)
     say(f"written to {folder}" if outcome.complete else f"so far in {folder}")
     return outcome
+
+
+def check_output(run: Run, wishes: Wishes) -> Path:
+    """Return the folder that will be written, once it is known that it can be.
+
+    Raises `RunError` where it cannot, and `SettingsError` as `task_of` does.
+    """
+    folder = wishes.output or run.folder / FOLDER / f"{task_of(run, wishes)}-{wishes.part}"
+    check_folder(folder)
+    return folder
 
 
 def task_of(run: Run, wishes: Wishes) -> Task:

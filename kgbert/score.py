@@ -18,14 +18,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
+from graphs.errors import GraphError
 from kbert import console
-from kbert.errors import SettingsError
+from kbert.errors import KbertError, SettingsError
+from kbert.preflight import check_space
 from kgbert.names import OnUnknown
 from kgbert.score_shards import Job, Line, Shards, read_blocks
 
 if TYPE_CHECKING:
     from kgbert.scorer import TripleScorer
 
+_COPIES: Final = 2  # shards, and what they are put together to
+_SCORE: Final = 16  # bytes of a score, at most
 _EVERY: Final = 10.0  # seconds between two lines of progress
 
 
@@ -62,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> None:
     shard, shards = _shard(options.shard)
+    if options.batch_tokens < 1:
+        raise SettingsError(f"--batch-tokens is {options.batch_tokens}; give 1 or more")
     out: Path | None = options.output_file
     if out is None:
         if options.merge or options.shard is not None:
@@ -71,14 +77,19 @@ def _run(options: argparse.Namespace) -> None:
             for line in _scored(scorer, block, options):
                 console.emit(line)
         return
-    if options.batch_tokens < 1:
-        raise SettingsError(f"--batch-tokens is {options.batch_tokens}; give 1 or more")
     whole = options.shard is None
     if (whole or options.merge) and out.exists() and not options.overwrite:
         raise SettingsError(f"{out}: exists already; choose another --output-file or --overwrite")
+    if out.is_dir():
+        raise SettingsError(f"{out}: is a folder, and a file is to be written; name another one")
     folder = Shards(out)
-    if not options.merge:
-        _compute(folder, options, shard=shard, shards=shards)
+    try:
+        if not options.merge:
+            _compute(folder, options, shard=shard, shards=shards)
+    except (KbertError, GraphError):
+        if whole:
+            folder.forget()
+        raise
     if whole or options.merge:
         console.say(f"{out}: {folder.merge():,} triples")
 
@@ -98,12 +109,14 @@ def _compute(folder: Shards, options: argparse.Namespace, *, shard: int, shards:
     settings = {name: getattr(options, name) for name in ("score", "on_missing", "precision")}
     settings["texts"] = _fingerprint(_texts(options.texts))
     job = Job.survey(resolve(options.run), options.file, settings=settings, shards=shards)
-    folder.begin(job)
     named = f"shard {shard}/{shards} of {folder.out}"
-    if folder.is_done(shard, shards=shards):
+    is_done = folder.is_done(shard, shards=shards)
+    scorer = None if is_done else _scorer(options)  # what it refuses is told before files are made
+    check_space(folder.out, needed=_COPIES * (options.file.stat().st_size + _SCORE * job.rows))
+    folder.begin(job)
+    if scorer is None:
         console.say(f"{named}: is done already")
         return
-    scorer = _scorer(options)
     total = job.rows_of(shard, shards=shards)
     with folder.write(shard, shards=shards) as (there, append):
         if there:
@@ -126,13 +139,19 @@ def _compute(folder: Shards, options: argparse.Namespace, *, shard: int, shards:
 def _scorer(options: argparse.Namespace) -> TripleScorer:
     from kgbert.scorer import TripleScorer
 
-    return TripleScorer.from_pretrained(
+    scorer = TripleScorer.from_pretrained(
         options.run,
         texts=_texts(options.texts),
         device=options.device,
         precision=options.precision,
         batch_tokens=options.batch_tokens,
     )
+    if options.score == "calibrated" and scorer.calibrator is None:
+        raise SettingsError(
+            f"--score calibrated: {options.run} is not calibrated; in Python,"
+            " TripleScorer.calibrate(…).write(RUN) does it, or choose another --score"
+        )
+    return scorer
 
 
 def _texts(file: Path | None) -> Mapping[str, str]:

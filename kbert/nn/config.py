@@ -35,9 +35,6 @@ _NAMES = {
 # What a config.json may leave out is what transformers fills in with the values that we have.
 _REQUIRED = ("vocab_size", "width", "layers", "heads", "feed_forward")
 _COUNTS = (*_REQUIRED, "max_positions", "segment_types", "pad_id")
-# Far above any BERT: a damaged file must not make us count to a billion.
-_MOST = {"layers": 1000}
-_MOST_OF_OTHERS = 10_000_000
 # The one value of each that this encoder computes; absent means that value.
 _FIXED = {
     "hidden_act": "gelu",
@@ -127,21 +124,14 @@ class EncoderConfig:
         try:
             return cls(**given)  # type: ignore[arg-type]  # checked in __post_init__
         except SettingsError as error:
-            ours, line = error.setting or "", str(error)
-            if ours in _NAMES:  # one value alone: say it as the file does
-                line = _NAMES[ours] + line.removeprefix(ours)
-            raise CheckpointError(f"{file}: {line}") from None
+            raise CheckpointError(f"{file}: {error}") from None
 
 
 def _check_number(name: str, value: object) -> None:
     """Refuse what is not a number of the field's kind, for values may come from a file."""
     if name in _COUNTS:
         least = 0 if name == "pad_id" else 1
-        most = _MOST.get(name, _MOST_OF_OTHERS)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise SettingsError(
-                f"{name} is {value!r}; expected a whole number from {least} to {most}",
-                setting=name,
-            )
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise SettingsError(f"{name} is {value!r}; expected a whole number from {least} up")
     elif isinstance(value, bool) or not isinstance(value, int | float):
-        raise SettingsError(f"{name} is {value!r}; expected a number", setting=name)
+        raise SettingsError(f"{name} is {value!r}; expected a number")

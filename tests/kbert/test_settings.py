@@ -144,7 +144,7 @@ def test_a_wrong_value_is_told_with_the_line_that_it_comes_from(recipe: Recipe) 
     path = recipe("kg: none\n\nepochs: 0\nseed: 1\n")
     assert refused(path).startswith(f"{path}:3: --epochs must be between")
     assert settings_from(path, {"epochs": 3}).epochs == 3
-    with pytest.raises(SettingsError, match="^--seed must be between"):  # the flag is to blame
+    with pytest.raises(SettingsError, match=r"^--seed must be between"):  # the flag is to blame
         settings_from(path, {"epochs": 3, "seed": -1})
 
 

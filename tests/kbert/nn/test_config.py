@@ -108,8 +108,7 @@ def test_a_bad_value_is_refused_by_name(change: dict[str, Any], said: str) -> No
         ({"position_embedding_type": "relative_key"}, "position_embedding_type"),
         ({"is_decoder": True}, "is_decoder is True"),
         ({"num_attention_heads": 3}, "cannot be shared"),
-        ({"hidden_size": "8"}, "hidden_size is '8'"),
-        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000; expected a whole number"),
+        ({"hidden_size": "8"}, "width is '8'"),
     ],
 )
 def test_another_architecture_is_refused_with_the_file(change: dict[str, Any], said: str) -> None:
