@@ -66,22 +66,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> None:
     shard, shards = _shard(options.shard)
-    if options.batch_tokens < 1:
-        raise SettingsError(f"--batch-tokens is {options.batch_tokens}; give 1 or more")
+    _check(options)
     out: Path | None = options.output_file
     if out is None:
-        if options.merge or options.shard is not None:
-            raise SettingsError("--shard and --merge need --output-file")
         scorer = _scorer(options)
         for block in read_blocks(options.file):
             for line in _scored(scorer, block, options):
                 console.emit(line)
         return
     whole = options.shard is None
-    if (whole or options.merge) and out.exists() and not options.overwrite:
-        raise SettingsError(f"{out}: exists already; choose another --output-file or --overwrite")
-    if out.is_dir():
-        raise SettingsError(f"{out}: is a folder, and a file is to be written; name another one")
     folder = Shards(out)
     try:
         if not options.merge:
@@ -92,6 +85,21 @@ def _run(options: argparse.Namespace) -> None:
         raise
     if whole or options.merge:
         console.say(f"{out}: {folder.merge():,} triples")
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse flags that do not go together and an output that cannot be, by `SettingsError`."""
+    out: Path | None = options.output_file
+    if options.batch_tokens < 1:
+        raise SettingsError(f"--batch-tokens is {options.batch_tokens}; give 1 or more")
+    if out is None:
+        if options.merge or options.shard is not None:
+            raise SettingsError("--shard and --merge need --output-file")
+        return
+    if out.is_dir():
+        raise SettingsError(f"{out}: is a folder, and a file is to be written; name another one")
+    if (options.shard is None or options.merge) and out.exists() and not options.overwrite:
+        raise SettingsError(f"{out}: exists already; choose another --output-file or --overwrite")
 
 
 def _shard(text: str | None) -> tuple[int, int]:
@@ -148,7 +156,7 @@ def _scorer(options: argparse.Namespace) -> TripleScorer:
     )
     if options.score == "calibrated" and scorer.calibrator is None:
         raise SettingsError(
-            f"--score calibrated: {options.run} is not calibrated; in Python,"
+            f"--score calibrated: nothing is calibrated in {options.run}; in Python,"
             " TripleScorer.calibrate(…).write(RUN) does it, or choose another --score"
         )
     return scorer

@@ -87,9 +87,8 @@ def _run(settings: KnowledgeTrainSettings, folder: Path, *, start: float) -> Tra
     network = make_network(settings, tokenizer, labels=len(labels), generator=generator)
     sequences = sequences_of(data.texts, settings=settings, tokenizer=tokenizer)
     longest = int(sequences.lengths(lessons.given.triples).max())
-    load = Load(
-        slots=settings.batch_size * longest, length=longest, bf16=settings.precision != "32"
-    )
+    slots, bf16 = settings.batch_size * longest, settings.precision == "bf16"
+    load = Load(slots=slots, length=longest, bf16=bf16)
     check_training(network, network.encoder.config, load, wish=settings, output=folder)
     loop = Loop(
         settings,
