@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
+from kbert import console
+
 _FIRST: Final = 20.0  # seconds until the first line; each later one comes after twice the time
 _LEAST_STEPS: Final = 5
 _SHORT: Final = 60.0  # seconds; of what ends sooner nothing is said
@@ -28,6 +30,11 @@ class Eta:
         self._say, self._clock, self._now = say, clock, now
         self._start: tuple[int, float] | None = None
         self._due = _FIRST
+
+    @classmethod
+    def for_log(cls, total: int) -> Eta:
+        """Tell the log, unless a person watches, whose progress bar says the same."""
+        return cls(total, say=_silent if console.interactive() else console.say)
 
     def step(self, done: int) -> None:
         """Take note that so many steps are done, and say what that means if a line is due.
@@ -53,6 +60,10 @@ class Eta:
         now = self._now()
         end = now + timedelta(seconds=seconds)
         return f"{end:%H:%M}" if end.date() == now.date() else f"{end:%H:%M on %d %b %Y}"
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
 
 
 def _shown(seconds: float) -> str:
