@@ -9,7 +9,8 @@ attention (scores, what dropout left of them, its mask):
     40 width + 8 feed_forward + 12 heads x length        (bf16: 34 width + 4 feed_forward + …)
 
 The embeddings keep 12 width, each token that is named 12 bytes for every piece of the vocabulary.
-With bf16 there is a copy of the weights in two bytes. The coefficients are what torch keeps on the
+With bf16 there is a copy of the weights in two bytes. Half as much again as what is kept is what the
+backward pass and the allocator need beside it; this one factor is measured. The coefficients are what torch keeps on the
 CPU, which `tests/kbert/test_footprint.py` counts; `benchmarks.memory_estimate` compares the sums
 with measured peaks. On a GPU attention keeps less.
 """
@@ -94,7 +95,7 @@ def training_memory(sizes: Sizes, load: Load, *, parameters: int, trained: int) 
         weights=(NUMBER + (2 if load.bf16 else 0)) * parameters,
         gradients=NUMBER * trained,
         optimiser=2 * NUMBER * trained,
-        activations=activations(sizes, load),
+        activations=activations(sizes, load) * 3 // 2,
     )
 
 

@@ -89,4 +89,6 @@ def test_memory_adds_up() -> None:
     frozen = training_memory(config, load, parameters=1000, trained=0)
     assert (frozen.weights, frozen.gradients, frozen.optimiser) == (4000, 0, 0)
     named = activations(config, Load(slots=100, length=20, named=15))
-    assert named - memory.activations == 12 * 15 * 50
+    plain = activations(config, load)
+    assert named - plain == 12 * 15 * 50
+    assert memory.activations == plain * 3 // 2
