@@ -9,10 +9,10 @@ attention (scores, what dropout left of them, its mask):
     40 width + 8 feed_forward + 12 heads x length        (bf16: 34 width + 4 feed_forward + …)
 
 The embeddings keep 12 width, each token that is named 12 bytes for every piece of the vocabulary.
-With bf16 there is a copy of the weights in two bytes. Half as much again as what is kept is what the
-backward pass and the allocator need beside it; this one factor is measured. The coefficients are what torch keeps on the
-CPU, which `tests/kbert/test_footprint.py` counts; `benchmarks.memory_estimate` compares the sums
-with measured peaks. On a GPU attention keeps less.
+With bf16 there is a copy of the weights in two bytes. These coefficients are what torch keeps on
+the CPU, which `tests/kbert/test_footprint.py` counts; on a GPU attention keeps less. The backward
+pass and the allocator need half as much again beside what is kept: this factor was measured, by
+`benchmarks.memory_estimate`, which compares the sums with peaks.
 """
 
 from __future__ import annotations
