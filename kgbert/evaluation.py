@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from kbert.errors import SettingsError
+from kbert.errors import RunError, SettingsError
 from kbert.preflight import check_folder
 from kgbert.compatibility import cuts
 from kgbert.engine import Precision, ScoringEngine
 from kgbert.link_evaluation import Engines, Plan, evaluate_links
-from kgbert.outcome import Outcome
+from kgbert.outcome import METRICS, Outcome
+from kgbert.record import read_json
 from kgbert.relation_evaluation import evaluate_relations
 from kgbert.triple_evaluation import evaluate_triples
 
@@ -98,9 +99,23 @@ def check_output(run: Run, wishes: Wishes) -> Path:
 
     Raises `RunError` where it cannot, and `SettingsError` as `task_of` does.
     """
-    folder = wishes.output or run.folder / FOLDER / f"{task_of(run, wishes)}-{wishes.part}"
+    task = task_of(run, wishes)
+    folder = wishes.output or run.folder / FOLDER / f"{task}-{wishes.part}"
     check_folder(folder)
+    if wishes.output is not None:
+        _check_figures(folder, run=run, task=task)
     return folder
+
+
+def _check_figures(folder: Path, *, run: Run, task: Task) -> None:
+    """Refuse a folder with figures of another run or task. Raises `RunError`."""
+    file = folder / METRICS
+    there = read_json(file) if file.is_file() else None
+    if there is not None and (there.get("run"), there.get("task")) != (run.folder.name, task):
+        raise RunError(
+            f"{folder}: holds figures of {there.get('task')} by the run {there.get('run')}; choose"
+            " another --output"
+        )
 
 
 def task_of(run: Run, wishes: Wishes) -> Task:

@@ -69,10 +69,7 @@ def _run(options: argparse.Namespace) -> None:
     _check(options)
     out: Path | None = options.output_file
     if out is None:
-        scorer = _scorer(options)
-        for block in read_blocks(options.file):
-            for line in _scored(scorer, block, options):
-                console.emit(line)
+        _stream(options)
         return
     whole = options.shard is None
     folder = Shards(out)
@@ -100,6 +97,23 @@ def _check(options: argparse.Namespace) -> None:
         raise SettingsError(f"{out}: is a folder, and a file is to be written; name another one")
     if (options.shard is None or options.merge) and out.exists() and not options.overwrite:
         raise SettingsError(f"{out}: exists already; choose another --output-file or --overwrite")
+
+
+def _stream(options: argparse.Namespace) -> None:
+    """Write the scores of all lines to standard output, and say how many are left out."""
+    scorer = _scorer(options)
+    skipped = 0
+    for block in read_blocks(options.file):
+        lines = _scored(scorer, block, options)
+        skipped += _left_out(lines)
+        for line in lines:
+            console.emit(line)
+    if skipped:
+        console.say(f"{options.file}: {skipped:,} triples are left out (nan): a part is unknown")
+
+
+def _left_out(lines: Sequence[str]) -> int:
+    return sum(line.endswith("\tnan") for line in lines)
 
 
 def _shard(text: str | None) -> tuple[int, int]:
@@ -138,7 +152,7 @@ def _compute(folder: Shards, options: argparse.Namespace, *, shard: int, shards:
             if place > there:
                 lines = _scored(scorer, block, options)
                 append(lines)
-                skipped += sum(line.endswith("\tnan") for line in lines)
+                skipped += _left_out(lines)
                 pace.step(place)
     if skipped:
         console.say(f"{named}: {skipped:,} triples are left out (nan): a part is unknown")
