@@ -20,6 +20,7 @@ from pytorch_lightning.callbacks import Callback
 from kbert import console, plans
 from kbert.dropout import thinned
 from kbert.errors import Diverged
+from kbert.eta import Eta
 from kbert.module import FineTuning
 from kbert.plans import Plan, Steps
 from kbert.processes import Processes
@@ -212,6 +213,7 @@ class Watch(Callback):
         self._chooses = has_dev and not keep_last
         self._start = time.perf_counter()
         self._losses: list[float] = []
+        self._eta: Eta | None = None
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin to measure."""
@@ -219,7 +221,9 @@ class Watch(Callback):
         self._losses = []
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: object) -> None:
-        """Look at the losses, every so many steps. Raises `Diverged`."""
+        """Look at the losses, every so many steps, and say when it ends. Raises `Diverged`."""
+        self._eta = self._eta or Eta.for_log(self._loop.total * trainer.num_training_batches)
+        self._eta.step(trainer.global_step)
         if len(pl_module.losses) == _READ_EVERY:
             self._read_losses(trainer, pl_module)
 

@@ -17,11 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from kbert.errors import SettingsError
+from kbert.errors import RunError, SettingsError
+from kbert.preflight import check_folder
 from kgbert.compatibility import cuts
 from kgbert.engine import Precision, ScoringEngine
 from kgbert.link_evaluation import Engines, Plan, evaluate_links
-from kgbert.outcome import Outcome
+from kgbert.outcome import METRICS, Outcome
+from kgbert.record import read_json
 from kgbert.relation_evaluation import evaluate_relations
 from kgbert.triple_evaluation import evaluate_triples
 
@@ -69,11 +71,10 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
     together; `DataError` and `graphs.GraphError` where data cannot be read; `CheckpointError`.
     """
     start = time.perf_counter()
-    task = task_of(run, wishes)
+    task, folder = task_of(run, wishes), check_output(run, wishes)
     data = run.load_data(wishes.dataset)
     for note in data.notes:
         say(f"note: {note}")
-    folder = wishes.output or run.folder / FOLDER / f"{task}-{wishes.part}"
     engine = _engine(run, wishes)
     if task == "link-prediction":
         outcome = _links(run, wishes, engine, data, folder=folder, say=say)
@@ -91,6 +92,30 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
     outcome.write(folder)
     say(f"written to {folder}" if outcome.complete else f"so far in {folder}")
     return outcome
+
+
+def check_output(run: Run, wishes: Wishes) -> Path:
+    """Return the folder that will be written, once it is known that it can be.
+
+    Raises `RunError` where it cannot, and `SettingsError` as `task_of` does.
+    """
+    task = task_of(run, wishes)
+    folder = wishes.output or run.folder / FOLDER / f"{task}-{wishes.part}"
+    check_folder(folder)
+    if wishes.output is not None:
+        _check_figures(folder, run=run, task=task)
+    return folder
+
+
+def _check_figures(folder: Path, *, run: Run, task: Task) -> None:
+    """Refuse a folder with figures of another run or task. Raises `RunError`."""
+    file = folder / METRICS
+    there = read_json(file) if file.is_file() else None
+    if there is not None and (there.get("run"), there.get("task")) != (run.folder.name, task):
+        raise RunError(
+            f"{folder}: holds figures of {there.get('task')} by the run {there.get('run')}; choose"
+            " another --output"
+        )
 
 
 def task_of(run: Run, wishes: Wishes) -> Task:

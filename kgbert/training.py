@@ -13,7 +13,9 @@ import torch
 
 from kbert import console
 from kbert.devices import check_devices
+from kbert.footprint import Load
 from kbert.nn.checkpoint import load_weights
+from kbert.preflight import check_training
 from kbert.report import versions
 from kbert.run import check_output, new_run, unfinished, write_report
 from kbert.settings import peak_rate
@@ -84,6 +86,10 @@ def _run(settings: KnowledgeTrainSettings, folder: Path, *, start: float) -> Tra
     labels = labels_of(settings, data)
     network = make_network(settings, tokenizer, labels=len(labels), generator=generator)
     sequences = sequences_of(data.texts, settings=settings, tokenizer=tokenizer)
+    longest = int(sequences.lengths(lessons.given.triples).max())
+    slots, bf16 = settings.batch_size * longest, settings.precision == "bf16"
+    load = Load(slots=slots, length=longest, bf16=bf16)
+    check_training(network, network.encoder.config, load, wish=settings, output=folder)
     loop = Loop(
         settings,
         lessons=lessons,

@@ -29,6 +29,7 @@ from kbert.pretraining.curves import check_tensorboard
 from kbert.pretraining.held_out import Part, split
 from kbert.pretraining.knowledge import open_knowledge
 from kbert.pretraining.links import Links
+from kbert.pretraining.loads import check_room
 from kbert.pretraining.parts import make_network, open_corpus
 from kbert.pretraining.relations import RELATIONS
 from kbert.pretraining.report import PretrainReport, write_run
@@ -82,6 +83,7 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
     knowledge = open_knowledge(settings, corpus, scratch=folder / _LINKS)
     train, held_out = _parts(settings, corpus, knowledge.links)
     network = make_network(settings, corpus, generator=generator)
+    check_room(settings, network, output=folder)
     training = Training(
         settings,
         corpus=corpus,

@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks import Callback
 
 from kbert import console
 from kbert.errors import Diverged
+from kbert.eta import Eta
 from kbert.pretraining.flops import training_flops
 from kbert.pretraining.objectives import Losses, Score, described
 
@@ -69,6 +70,7 @@ class Watch(Callback):
         self._work = Work()
         self._read = 0  # steps whose losses were looked at
         self._taken: Losses | None = None
+        self._eta = Eta.for_log(training.settings.total_steps)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin to count."""
@@ -81,6 +83,7 @@ class Watch(Callback):
         settings = self._training.settings
         self._work.add(batch)
         step = pl_module.steps_done
+        self._eta.step(step)
         ends = batch_idx + 1 == settings.plan[trainer.current_epoch].steps
         validates = ends or step % settings.validate_every == 0
         if validates or step % settings.log_every == 0:
