@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from kbert import checkpoints, finetune, resuming
-from kbert.errors import CheckpointError
+from kbert.errors import CheckpointError, Diverged
+from kbert.module import FineTuning
 from kbert.settings import TrainSettings
 from tests.resuming import check_every_stop, contents, everything, gone_on, whole_run
 
@@ -133,3 +134,25 @@ def test_without_the_best_weights_a_run_cannot_end(
     checkpoints.write(run, step=7, state=found.state, tensors=found.tensors())
     with pytest.raises(CheckpointError, match=r"model\.safetensors: no such file"):
         train(run, True)  # what is there, but not of the checkpoint, is not taken
+
+
+@pytest.mark.parametrize("step", [7, 9])  # from 1; of 10, with a checkpoint after each third
+def test_a_training_that_diverges_names_its_last_good_checkpoint(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    portion = FineTuning.portion
+
+    def spoilt(self: FineTuning, part: Any, whole: Any) -> Any:
+        found = portion(self, part, whole)
+        return found._replace(loss=found.loss * (torch.nan if self.steps_done == step - 1 else 1))
+
+    monkeypatch.setattr(FineTuning, "portion", spoilt)
+    settings = make(epochs=2, checkpoint_steps=3, output=str(tmp_path / "run"))
+    with pytest.raises(Diverged) as caught:
+        finetune.finetune(settings)
+    (left,) = tmp_path.glob("run.partial-*")
+    assert f"step {step - 5} (gradient norm nan, on " in str(caught.value)
+    assert str(caught.value).endswith(f"; the last good checkpoint is {left}/checkpoint-6")
+    kept = checkpoints.newest(left)
+    assert kept is not None and kept.step == 6
+    assert all(bool(tensor.isfinite().all()) for tensor in kept.tensors().values())
