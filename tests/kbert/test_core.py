@@ -43,7 +43,8 @@ def fit(
             dropout=dropout,
         )  # fmt: skip
         generator = torch.Generator().manual_seed(1)
-        network = Classifier(Encoder(config, generator=generator), 2, generator=generator)
+        encoder = Encoder(config, generator=generator)
+        network = Classifier(encoder, 2, dropout=dropout, generator=generator)
         task, inject = Classification(("a", "b")), Injector(tiny_store, tiny_tokenizer)
         examples = [TextExample(t, None, "ab"[i % 2], f"f:{i}") for i, t in enumerate(TEXTS)]
         encoded = [task.encode(example, inject) for example in examples]

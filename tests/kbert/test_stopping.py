@@ -301,14 +301,14 @@ def test_real_signals(flags: list[str], tmp_path: Path, start: Start, number: in
         process.send_signal(number)
         assert process.stderr is not None
         said = process.stderr.read()
-        process.wait(timeout=60)
+        process.wait(timeout=300)
     assert process.returncode == {15: 143, 2: 130, 9: -9}[number], said
     assert "Traceback" not in said
     with start("--resume", str(partial_of(tmp_path / "run"))) as process:
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=600)
     assert process.returncode == 0, said
     with start(*flags, "--output", "whole") as process:
-        process.communicate(timeout=120)
+        process.communicate(timeout=600)
     made, expected = contents(tmp_path / "run"), contents(tmp_path / "whole")
     assert made["model.safetensors"] == expected["model.safetensors"]
     assert made["metrics.json"] == expected["metrics.json"]
