@@ -77,19 +77,18 @@ def test_pre_training_with_two_processes(run: Run, tmp_path: Path, strategy: str
 @pytest.mark.slow
 def test_processes_end_with_the_one_that_started_them(small_data: Path, tmp_path: Path) -> None:
     flags = ["--data", str(small_data / "classification"), "--batch-tokens", "16", *PAIR, *SIZES]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "kbert.train", *flags, "--epochs", "100000", "--max-length", "48"],
         cwd=tmp_path, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("epoch 1/"):
-            break
-    others = children(process.pid)
-    assert others
-    process.kill()
-    process.wait()
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("epoch 1/"):
+                break
+        others = children(process.pid)
+        assert others
+        process.kill()
     until = time.monotonic() + 30
     while any(map(alive, others)) and time.monotonic() < until:
         time.sleep(0.1)
