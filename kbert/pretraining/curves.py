@@ -66,5 +66,6 @@ def _board(folder: Path, *, step: int) -> Any:
     from torch.utils.tensorboard import SummaryWriter
 
     # What a run that was stopped wrote beyond its checkpoint is not shown.
-    writer: Any = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+    beyond = {"purge_step": step + 1} if step else {}
+    writer: Any = SummaryWriter(str(folder), **beyond)
     return writer
