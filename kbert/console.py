@@ -8,26 +8,32 @@ of a distributed run only the first one speaks.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn, TypeVar
+from typing import Final, TypeVar
 
+from graphs.arguments import Parser
 from graphs.errors import GraphError
 from kbert.errors import KbertError, RunError, Stopped
 
+__all__ = [
+    "Parser",
+    "ReaderGone",
+    "emit",
+    "guard",
+    "interactive",
+    "out_of_memory",
+    "progress",
+    "say",
+    "speaks",
+]
+
 Item = TypeVar("Item")
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose mistakes are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where the flags are listed."""
-        self.exit(2, f"error: {_one_line(message)} (see {self.prog} --help)\n")
+LESS: Final = "smaller sizes (--batch-tokens, --max-length, --width, …) need less"
+_SHOWN: Final = 200
 
 
 class ReaderGone(Exception):
@@ -81,9 +87,23 @@ def guard(command: Callable[[], None]) -> int:
     except Stopped as stop:
         say(_one_line(str(stop)))
         return stop.status
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        say(f"error: out of memory: {_one_line(str(error))[:_SHOWN]}; {LESS}")
+        return 2
     except ReaderGone:
         _discard()
     return 0
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Say whether an error is that there is no memory left, of Python, torch, or a GPU.
+
+    On the CPU torch raises a plain `RuntimeError` for it.
+    """
+    named = type(error).__name__ == "OutOfMemoryError"
+    return isinstance(error, MemoryError) or named or "can't allocate memory" in str(error)
 
 
 def progress(items: Sequence[Item], *, about: str) -> Iterable[Item]:

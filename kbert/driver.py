@@ -20,6 +20,7 @@ from pytorch_lightning.callbacks import Callback
 
 from kbert import snapshots
 from kbert.errors import Diverged
+from kbert.eta import Eta
 from kbert.stops import Stop
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Driver(Callback):
         self._keeper = keeper
         self._starts = [0, *accumulate(course.legs)]
         self._read = 0
+        self._eta = Eta.for_log(self.total)
         if keeper.resumed is not None:
             state = keeper.resumed.state
             core.steps_done = self._read = keeper.resumed.step
@@ -163,6 +165,7 @@ class Driver(Callback):
     ) -> None:
         """Look at figures, measure, keep, stop: each in its time. Raises `Diverged`."""
         place = self._place(self.done - 1)
+        self._eta.step(self.done)
         measures = self._course.measures(place)
         stop, due = self._asked(trainer)
         keeps = due or self._keeper.due_by_steps(self.done)

@@ -26,7 +26,12 @@ class KbertError(Exception):
 
 
 class SettingsError(KbertError):
-    """Refuse a setting."""
+    """Refuse a setting; where it is one alone, and known, `setting` names it."""
+
+    def __init__(self, message: str, *, setting: str | None = None) -> None:
+        """Keep the name beside the message, so that a recipe's line can be found."""
+        super().__init__(message)
+        self.setting = setting
 
 
 class DataError(KbertError):

@@ -23,12 +23,15 @@ from kbert.depths import describe, freeze
 from kbert.devices import check_devices
 from kbert.examples import TaggedExample, TextExample
 from kbert.fingerprints import of_examples
+from kbert.footprint import Load
 from kbert.forms import Form, encodings, labels_of, task_of
 from kbert.inject import Injector
 from kbert.keeper import Keeper, about_run, keeping_of
 from kbert.knowledge import make_injector, make_policy
 from kbert.nn import Classifier, SpanFinder, Tagger
 from kbert.nn.checkpoint import load_weights, save
+from kbert.plans import lengths
+from kbert.preflight import check_training
 from kbert.report import RunReport, SplitReport, versions
 from kbert.resuming import Resume
 from kbert.run import (
@@ -104,8 +107,8 @@ def _prepare(settings: TrainSettings) -> _Prepared:
     """Load everything, inject the facts, and say what that did to the texts."""
     generator = torch.Generator().manual_seed(settings.seed)
     given = load_given(settings, generator=generator)
+    splits = load_data(settings)  # before the graph, which may take longer
     store = load_graph(settings)
-    splits = load_data(settings)
     task = task_of(settings, labels_of(splits))
     encoder, tokenizer = make_encoder(
         settings, given, splits=splits, store=store, generator=generator
@@ -131,6 +134,7 @@ def _prepare(settings: TrainSettings) -> _Prepared:
     )
     network = task.head(encoder, dropout=settings.dropout, generator=generator)
     freeze(network, layers=settings.freeze_layers)
+    _check_room(settings, network, encoded["train"])
     return _Prepared(
         record,
         network,
@@ -149,6 +153,18 @@ def _places(splits: Data, encoded: Sequence[Encoded]) -> list[str]:
     if len(splits.train) != len(encoded):
         return []
     return [example.place for example in splits.train]
+
+
+def _check_room(
+    settings: TrainSettings, network: Classifier | SpanFinder | Tagger, train: Sequence[Encoded]
+) -> None:
+    """Refuse what neither disk nor memory has room for."""
+    sizes = lengths(train)
+    longest = max(sizes)
+    slots = max(longest, min(settings.batch_tokens, longest * len(sizes)))
+    load = Load(slots=slots, length=longest, bf16=settings.precision == "bf16")
+    output = Path(default_output(settings) if settings.output is None else settings.output)
+    check_training(network, network.encoder.config, load, wish=settings, output=output)
 
 
 def _encode(splits: Data, task: Form, *, inject: Injector) -> dict[str, list[Encoded]]:

@@ -2,27 +2,58 @@
 
 A recipe is one mapping of known keys to values. The safe loader makes it, so a recipe holds values
 and never code. `${NAME}` in a text is the environment variable NAME; `$${` stands for `${` itself.
-What the values must be is decided in `kbert.settings`.
+What the values must be is decided in `kbert.settings`; an error of theirs gets the recipe's line.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from kbert.errors import SettingsError
 
 if TYPE_CHECKING:
     import yaml
+    from _typeshed import DataclassInstance
+
+    Settings = TypeVar("Settings", bound=DataclassInstance)
 
 _VARIABLE: Final = re.compile(r"\$(\$\{)|\$\{(\w+)\}")
 
 
-def read_recipe(path: str | os.PathLike[str], *, known: Sequence[str]) -> dict[str, Any]:
+def merged(
+    settings: type[Settings], path: str | os.PathLike[str] | None, overrides: Mapping[str, Any]
+) -> Settings:
+    """Merge the defaults of a dataclass, a YAML recipe and overrides, in this order.
+
+    Raises `SettingsError`, with the recipe's line for a value of it that cannot be used.
+    """
+    known = [field.name for field in dataclasses.fields(settings)]
+    if path is None:
+        return settings(**overrides)
+    recipe = read_recipe(path, known=known)
+    try:
+        return settings(**{**recipe.values, **overrides})
+    except SettingsError as error:
+        line = recipe.lines.get(error.setting or "")
+        if line is None or error.setting in overrides:
+            raise
+        raise SettingsError(f"{path}:{line}: {error}", setting=error.setting) from None
+
+
+class Recipe(NamedTuple):
+    """The values of a recipe, and the line of its file that each stands in, from 1."""
+
+    values: dict[str, Any]
+    lines: dict[str, int]
+
+
+def read_recipe(path: str | os.PathLike[str], *, known: Sequence[str]) -> Recipe:
     """Read a recipe whose keys are among `known`.
 
     Raises `SettingsError`, with the line where there is one, for anything else.
@@ -33,8 +64,8 @@ def read_recipe(path: str | os.PathLike[str], *, known: Sequence[str]) -> dict[s
         loader = yaml.SafeLoader(Path(path).read_bytes().decode("utf-8"))
         node = loader.get_single_node()
         if node is None:
-            return {}
-        _check_keys(node, path=path, known=known)
+            return Recipe({}, {})
+        lines = _check_keys(node, path=path, known=known)
         content: dict[str, Any] = loader.construct_document(node)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
@@ -44,7 +75,7 @@ def read_recipe(path: str | os.PathLike[str], *, known: Sequence[str]) -> dict[s
         raise _not_yaml(error, path=path) from None
     except (ValueError, RecursionError) as error:  # of dates and numbers that are none
         raise SettingsError(f"{path}: not YAML: {error}") from None
-    return {key: _expand(value, path=path) for key, value in content.items()}
+    return Recipe({key: _expand(value, path=path) for key, value in content.items()}, lines)
 
 
 def write_recipe(values: Mapping[str, Any]) -> str:
@@ -55,8 +86,10 @@ def write_recipe(values: Mapping[str, Any]) -> str:
     return str(yaml.safe_dump(escaped, allow_unicode=True, sort_keys=False))
 
 
-def _check_keys(node: yaml.Node, *, path: str | os.PathLike[str], known: Sequence[str]) -> None:
-    """Refuse keys that are not known, and those that stand twice, by their lines."""
+def _check_keys(
+    node: yaml.Node, *, path: str | os.PathLike[str], known: Sequence[str]
+) -> dict[str, int]:
+    """Return the line of each key; refuse those that are not known, or stand twice."""
     import yaml
 
     if not isinstance(node, yaml.MappingNode):
@@ -71,6 +104,7 @@ def _check_keys(node: yaml.Node, *, path: str | os.PathLike[str], known: Sequenc
         if name in seen:
             raise SettingsError(f"{path}:{line}: {name} stands in line {seen[name]} already")
         seen[name] = line
+    return seen
 
 
 def _not_yaml(error: yaml.YAMLError, *, path: str | os.PathLike[str]) -> SettingsError:

@@ -28,6 +28,7 @@ from kbert.columns import Form
 from kbert.errors import RunError, SettingsError
 from kbert.locks import alone
 from kbert.orphans import end_with
+from kbert.preflight import check_writable
 from kbert.settings import TrainSettings
 
 FORMAT: Final = 1
@@ -143,13 +144,11 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     """Refuse a run folder that is there already, or that cannot be made."""
     with _as_run_error(path):
         exists, is_run = path.exists(), (path / "run.json").is_file()
-        parent = next(folder for folder in path.resolve().parents if folder.exists())
     if exists and not overwrite:
         raise RunError(f"{path}: exists already; choose another --output, or say --overwrite")
     if exists and not is_run:
         raise RunError(f"{path}: is not a run, so --overwrite does not replace it")
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise RunError(f"{path}: cannot be made: {parent} is not a folder that can be written to")
+    check_writable(path)
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from kbert.errors import SettingsError
-from kbert.recipes import write_recipe
+from kbert.recipes import merged, write_recipe
 from kbert.schedules import Schedule
-from kbert.settings import STOPPING_RANGES, changed, check_fields, flag, merged, to_mapping
+from kbert.settings import STOPPING_RANGES, changed, check_fields, flag, to_mapping
 from kgbert.dataset import PARTS, Part
 from kgbert.negatives import Method, Sides
 from kgbert.ranks import TiePolicy

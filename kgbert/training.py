@@ -15,8 +15,10 @@ import torch
 
 from kbert import console, resuming
 from kbert.devices import check_devices
+from kbert.footprint import Load
 from kbert.keeper import Keeper, about_run, keeping_of
 from kbert.nn.checkpoint import load_weights
+from kbert.preflight import check_training
 from kbert.report import versions
 from kbert.resuming import Resume
 from kbert.run import check_output, new_run, write_report
@@ -96,6 +98,10 @@ def _run(
     labels = labels_of(settings, data)
     network = make_network(settings, tokenizer, labels=len(labels), generator=generator)
     sequences = sequences_of(data.texts, settings=settings, tokenizer=tokenizer)
+    longest = int(sequences.lengths(lessons.given.triples).max())
+    slots, bf16 = settings.batch_size * longest, settings.precision == "bf16"
+    load = Load(slots=slots, length=longest, bf16=bf16)
+    check_training(network, network.encoder.config, load, wish=settings, output=folder)
     keeper = _keeper(settings, data, folder, start=start, going=going)
     loop = Loop(
         settings,

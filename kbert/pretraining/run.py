@@ -32,6 +32,7 @@ from kbert.pretraining.curves import FILE, check_tensorboard
 from kbert.pretraining.held_out import Part, split
 from kbert.pretraining.knowledge import open_knowledge
 from kbert.pretraining.links import Links
+from kbert.pretraining.loads import check_room
 from kbert.pretraining.parts import make_network, open_corpus
 from kbert.pretraining.relations import RELATIONS
 from kbert.pretraining.report import PretrainReport, write_run
@@ -91,6 +92,7 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float, going: bool)
     knowledge = open_knowledge(settings, corpus, scratch=folder / _LINKS)
     train, held_out = _parts(settings, corpus, knowledge.links)
     network = make_network(settings, corpus, generator=generator)
+    check_room(settings, network, output=folder)
     marks = {"the corpus": corpus.seal, "the graph": _mark(knowledge.record)}
     keeper = _keeper(settings, marks, folder, start=start, going=going)
     training = Training(

@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from kbert.errors import SettingsError
 from kbert.knowledge_settings import KNOWLEDGE_RANGES, KnowledgeSettings
-from kbert.recipes import write_recipe
-from kbert.settings import STOPPING_RANGES, changed, check_fields, flag, merged, to_mapping
+from kbert.recipes import merged, write_recipe
+from kbert.settings import STOPPING_RANGES, changed, check_fields, flag, to_mapping
 
 _PHASE: Final = re.compile(r"([1-9]\d{0,8})x([1-9]\d{0,5})", re.ASCII)
 _SHORTEST, _LONGEST = 8, 1 << 16

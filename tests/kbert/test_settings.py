@@ -133,7 +133,19 @@ def test_a_key_that_stands_twice_is_refused(recipe: Recipe) -> None:
     ],
 )
 def test_wrong_types_and_ranges(recipe: Recipe, text: str, message: str) -> None:
-    assert refused(recipe(text + "\n")) == message
+    """What one value alone is to blame for is said with its line; here that is the first one."""
+    path = recipe(text + "\n")
+    alone = " must be " in message and "\n" not in text
+    place = f"{path}:1: " if alone else ""
+    assert refused(path) == place + message
+
+
+def test_a_wrong_value_is_told_with_the_line_that_it_comes_from(recipe: Recipe) -> None:
+    path = recipe("kg: none\n\nepochs: 0\nseed: 1\n")
+    assert refused(path).startswith(f"{path}:3: --epochs must be between")
+    assert settings_from(path, {"epochs": 3}).epochs == 3
+    with pytest.raises(SettingsError, match=r"^--seed must be between"):  # the flag is to blame
+        settings_from(path, {"epochs": 3, "seed": -1})
 
 
 @pytest.mark.parametrize(
