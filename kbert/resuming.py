@@ -81,7 +81,7 @@ def settings_of(
     place = _place(folder)
     if place is not None and _resolved(stored["output"]) != place:
         stored["output"] = str(place)
-    recipe = {} if config is None else read_recipe(config, known=sorted(stored))
+    recipe = {} if config is None else read_recipe(config, known=sorted(stored)).values
     return read(None, {**stored, **recipe, **flags})
 
 
