@@ -1,8 +1,9 @@
 """What the commands say, and how they end.
 
 Talk (progress, notes, errors) goes to standard error, results to standard output, in UTF-8
-whatever the locale. A user's mistake is one line and exit status 2; any other exception is our
-defect and keeps its traceback. Of the processes of a distributed run only the first one speaks.
+whatever the locale. A user's mistake is one line and exit status 2, a training that was asked to
+stop says how to go on; any other exception is our defect and keeps its traceback. Of the processes
+of a distributed run only the first one speaks.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final, TypeVar
 
 from graphs.arguments import Parser
 from graphs.errors import GraphError
-from kbert.errors import KbertError, RunError
+from kbert.errors import KbertError, RunError, Stopped
 
 __all__ = [
     "Parser",
@@ -83,6 +84,9 @@ def guard(command: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return 130
+    except Stopped as stop:
+        say(_one_line(str(stop)))
+        return stop.status
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise

@@ -74,6 +74,9 @@ class TrainSettings(KnowledgeSettings):
     devices: int = 1
     precision: Literal["32", "bf16"] = "32"
     workers: int = 0
+    checkpoint_steps: int = 0
+    checkpoint_minutes: float = 10.0
+    time_limit: float | None = None
     output: str | None = None
     overwrite: bool = False
 
@@ -128,6 +131,11 @@ class TrainSettings(KnowledgeSettings):
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 _POWER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")  # YAML 1.1 reads 2e-5 as text
 
+STOPPING_RANGES: Mapping[str, tuple[float, float]] = {
+    "checkpoint_steps": (0, 1_000_000_000),
+    "checkpoint_minutes": (0.0, 1e6),
+    "time_limit": (0.0, 1e7),
+}
 _TABLES = ("data_config", "text_column", "pair_column", "label_column")
 _ANSWERING = (
     "dev_data",
@@ -167,6 +175,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "devices": (1, 100_000),
     "workers": (0, 1000),
+    **STOPPING_RANGES,
 }
 
 

@@ -5,6 +5,8 @@ Settings of pre-training go no further than here and the run; the parts take pla
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +15,7 @@ import torch
 
 from graphs.catalog import check as check_graph
 from kbert import console
-from kbert.errors import SettingsError
+from kbert.errors import KbertError, SettingsError
 from kbert.nn import Encoder, EncoderConfig, LanguageModel
 from kbert.nn.checkpoint import load_encoder, load_weights, resolve
 from kbert.preflight import check_sizes
@@ -59,6 +61,10 @@ def open_corpus(settings: PretrainSettings, *, scratch: Path) -> Corpus:
         return Corpus.open(settings.corpus, tokenizer=tokenizer, verify=console.speaks())
     if not console.speaks():
         return Corpus.open(scratch, verify=False)
+    if scratch.exists():  # of the run that is gone on with
+        with contextlib.suppress(KbertError):
+            return Corpus.open(scratch)
+        shutil.rmtree(scratch)
     columns = Columns(text=settings.text_column)
     if tokenizer is None and settings.vocab is not None:
         tokenizer = Tokenizer.from_vocab(settings.vocab, lowercase=not settings.cased)

@@ -33,7 +33,6 @@ class PretrainReport:
     training_seconds: float
     seconds: float
     diverged: str = ""
-    interrupted: bool = False
 
     def to_mapping(self) -> dict[str, Any]:
         """List the figures for `metrics.json`."""
@@ -41,7 +40,6 @@ class PretrainReport:
             "parameters": self.parameters,
             "step": self.step,
             "diverged": self.diverged,
-            "interrupted": self.interrupted,
             "held_out": [
                 {
                     "step": measure.step,
@@ -96,8 +94,8 @@ class PretrainReport:
             "",
             "Fine-tune it with `python -m kbert.train --init FOLDER`.",
         ]
-        if self.diverged or self.interrupted:
-            lines += ["", f"Its training ended early: {self.diverged or 'it was interrupted'}"]
+        if self.diverged:
+            lines += ["", f"Its training ended early: {self.diverged}"]
         return "\n".join(lines) + "\n"
 
 
