@@ -47,6 +47,10 @@ class SelfAttention(nn.Module):
         projected: Tensor = self.output(attended.transpose(1, 2).flatten(start_dim=2))
         return projected
 
+    def query_key(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what asks and what is asked, each (B, H, L, D / H), of `hidden` (B, L, D)."""
+        return self._split(self.query(hidden)), self._split(self.key(hidden))
+
     def _split(self, projected: Tensor) -> Tensor:
         """Turn (B, L, D) into (B, H, L, D / H)."""
         return projected.view(*projected.shape[:2], self.heads, -1).transpose(1, 2)
