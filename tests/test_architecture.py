@@ -37,7 +37,7 @@ DOORS = {
     "lightning": (),
     "marisa_trie": ("graphs/name_trie.py",),
     "matplotlib": ("graphs/pictures.py",),
-    "networkx": ("graphs/networks.py",),
+    "networkx": ("graphs/networks.py", "kbert/tree.py", "kbert/tree_network.py"),  # kbert: its types
     "pandas": (),
     "pyarrow": (
         "graphs/export.py",
