@@ -27,9 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _pretrain(settings: PretrainSettings) -> str:
-    from kbert.pretraining.run import pretrain
+    from kbert.pretraining.run import default_output, pretrain
+    from kbert.run_page import report_on
 
-    return pretrain(settings).table()
+    report = pretrain(settings)
+    report_on(settings.output or default_output(settings))
+    return report.table()
 
 
 if __name__ == "__main__":

@@ -27,9 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(settings: TrainSettings) -> str:
-    from kbert.finetune import finetune
+    from kbert.finetune import default_output, finetune
+    from kbert.run_page import report_on
 
-    return finetune(settings).table()
+    report = finetune(settings)
+    report_on(settings.output or default_output(settings))
+    return report.table()
 
 
 if __name__ == "__main__":

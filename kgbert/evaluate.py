@@ -83,8 +83,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     shard = read_shard(options.shard)
     _check(options)
     from kbert.devices import check_device
-    from kgbert.evaluation import Wishes, evaluate
+    from kgbert.evaluation import Wishes, evaluate, folder_of
     from kgbert.run import Run
+    from kgbert.run_page import report_on
 
     wishes = Wishes(
         part=options.split,
@@ -101,7 +102,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     )
     found = []
     for folder in options.runs:
-        outcome = evaluate(Run.open(folder), wishes, say=console.say)
+        run = Run.open(folder)
+        outcome = evaluate(run, wishes, say=console.say)
+        report_on(folder, evaluation=folder_of(run, wishes))
         console.emit(f"{folder}\n{outcome.protocol}\n\n{outcome.text}\n")
         found.append(outcome)
     if len(found) > 1:

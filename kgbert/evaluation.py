@@ -73,7 +73,7 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
     data = run.load_data(wishes.dataset)
     for note in data.notes:
         say(f"note: {note}")
-    folder = wishes.output or run.folder / FOLDER / f"{task}-{wishes.part}"
+    folder = folder_of(run, wishes)
     engine = _engine(run, wishes)
     if task == "link-prediction":
         outcome = _links(run, wishes, engine, data, folder=folder, say=say)
@@ -91,6 +91,11 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
     outcome.write(folder)
     say(f"written to {folder}" if outcome.complete else f"so far in {folder}")
     return outcome
+
+
+def folder_of(run: Run, wishes: Wishes) -> Path:
+    """Return the folder of an evaluation. Raises `SettingsError` as `task_of` does."""
+    return wishes.output or run.folder / FOLDER / f"{task_of(run, wishes)}-{wishes.part}"
 
 
 def task_of(run: Run, wishes: Wishes) -> Task:

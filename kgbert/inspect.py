@@ -1,7 +1,7 @@
 """`python -m kgbert.inspect HEAD RELATION TAIL --run RUN`: why a triple has its score.
 
 Score, verdict, the input as the model reads it, what each text adds, the ranks on both sides, and
-the nearest training triples.
+the nearest training triples; `--html` writes a page of it.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("head", "relation", "tail"):
         add(name, metavar=name.upper(), help=f"id or text of the {name}")
     add("--run", required=True, metavar="RUN", help="a run of kgbert.train, or a model folder")
+    add("--html", type=Path, metavar="FILE", help="write a page, too")
+    add("--overwrite", action="store_true", help="replace FILE")
     add("--dataset", metavar="NAME|FOLDER",
         help="where the run's data set is now (default: where it was)")  # fmt: skip
     add("--on-missing", choices=["error", "id", "text"], default="error",
@@ -53,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _inspect(options: argparse.Namespace) -> None:
     scope = _scope(options)
+    page: Path | None = options.html
+    if page is not None:
+        _check_page(page, overwrite=options.overwrite)
     from kgbert.scorer import TripleScorer
 
     scorer = TripleScorer.from_pretrained(options.run, device=options.device, announce=console.say)
@@ -62,6 +67,12 @@ def _inspect(options: argparse.Namespace) -> None:
         on_missing=options.on_missing,
         scope=scope,
     )
+    if page is not None:
+        from kbert.pages.markup import Html
+        from kbert.run_pages.document import write_document
+
+        write_document(page, Html(found.to_html()))
+        console.say(f"wrote {page}")
     console.emit(found.render())
 
 
@@ -101,6 +112,11 @@ def _data(options: argparse.Namespace) -> KnowledgeData | None:
             " (--dataset names the data)"
         )
         return None
+
+
+def _check_page(page: Path, *, overwrite: bool) -> None:
+    if page.exists() and not overwrite:
+        raise SettingsError(f"{page}: exists already; choose another --html, or say --overwrite")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
+
+from kbert.widths import visible, width
 
 if TYPE_CHECKING:
     from kgbert.explaining.explanation import Explanation
@@ -31,12 +32,7 @@ def draw(found: Explanation) -> str:
 
 def shortened(text: str) -> str:
     """Cut a name to one line of bounded length, without control characters."""
-    plain = "".join(" " if unicodedata.category(each) in _UNSEEN else each for each in text)
-    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
-
-
-# Ends of lines, escape sequences, and marks that turn the direction of what follows.
-_UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
+    return visible(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
 
 
 def stated(found: Explanation) -> str:
@@ -116,13 +112,13 @@ def _nearest(found: Sequence[Near]) -> list[str]:
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Align columns by their width on a terminal, those of figures to the right."""
     columns = list(zip(*rows, strict=True))
-    widths = [max(map(_width, column)) for column in columns]
+    widths = [max(map(width, column)) for column in columns]
     right = [number > 0 and any(map(_is_figure, column)) for number, column in enumerate(columns)]
     lines = []
     for row in rows:
         cells = []
-        for cell, width, to_right in zip(row, widths, right, strict=True):
-            room = " " * (width - _width(cell))
+        for cell, wide, to_right in zip(row, widths, right, strict=True):
+            room = " " * (wide - width(cell))
             cells.append(room + cell if to_right else cell + room)
         lines.append("  ".join(cells).rstrip())
     return lines
@@ -130,8 +126,3 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _is_figure(cell: str) -> bool:
     return bool(cell) and not cell.strip("+-0123456789.,")
-
-
-def _width(text: str) -> int:
-    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
-    return len(text) + wide - sum(bool(unicodedata.combining(each)) for each in text)

@@ -68,6 +68,18 @@ class Explanation:
 
         return draw(self)
 
+    def to_html(self) -> str:
+        """Return a page that needs nothing else."""
+        from kgbert.explaining.page import page
+
+        return page(self)
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        from kgbert.explaining.page import fragment
+
+        return fragment(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
