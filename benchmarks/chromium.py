@@ -50,10 +50,11 @@ def find_chromium() -> str | None:
 class Page:
     """One page of the browser, and what it did since it was opened."""
 
-    def __init__(self, browser: Browser, session: str) -> None:
+    def __init__(self, browser: Browser, session: str, target: str) -> None:
         """Listen to what the page of a session says and asks for."""
         self._browser = browser
         self._session = session
+        self._target = target
         self.requests: list[str] = []
         self.complaints: list[str] = []
         for domain in ("Page", "Runtime", "Network", "Log"):
@@ -69,6 +70,10 @@ class Page:
             raise BrowserError(f"{file}: {answer['errorText']}")
         self._browser.wait_for("Page.loadEventFired")
         self.settle()
+
+    def close(self) -> None:
+        """Close the page."""
+        self._browser.call("Target.closeTarget", targetId=self._target)
 
     def settle(self) -> None:
         """Wait for two frames to be drawn, and take down what happened."""
@@ -159,7 +164,7 @@ class Browser:
         """Open an empty page."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        return Page(self, session)
+        return Page(self, session, target)
 
     def call(self, method: str, *, session: str = "", **params: Any) -> dict[str, Any]:
         """Give a command and return its answer. Raises `BrowserError`."""

@@ -70,8 +70,11 @@ def _names(labels: Sequence[str], trunk: Sequence[bool], *, margin: int, cell: i
         common: dict[str, Any] = {"class_": kind, "data_row": number}
         text = fitted(label, 8)
         names.append(element("text", text, x=margin - 4, y=at + 4, text_anchor="end", **common))
-        turned = f"translate({at + 4:.1f} {margin - 4}) rotate(-90)"
-        names.append(element("text", text, transform=turned, **common))
+        if width(text) <= 2:  # one character stands upright
+            common |= {"x": at, "y": margin - 4, "text_anchor": "middle"}
+        else:
+            common["transform"] = f"translate({at + 4:.1f} {margin - 4}) rotate(-90)"
+        names.append(element("text", text, **common))
     return names
 
 

@@ -158,8 +158,10 @@
       }
     }
     for (let k = 0; named && k < length; k += 1) {
-      const turned = "translate(" + (SIZE.left + k * width + 11) + " " + (SIZE.top - 4) + ") rotate(-90)";
-      draw("text", { transform: turned }, picture).textContent = short(data.labels[k], 8);
+      const name = short(data.labels[k], 8), middle = SIZE.left + k * width + 7;
+      const turned = "translate(" + (middle + 4) + " " + (SIZE.top - 4) + ") rotate(-90)";
+      const upright = { x: middle, y: SIZE.top - 4, "text-anchor": "middle" };
+      draw("text", Array.from(name).length === 1 ? upright : { transform: turned }, picture).textContent = name;
     }
     const line = heat.parentElement.querySelector(".said");
     picture.addEventListener("pointermove", (event) => {

@@ -77,21 +77,32 @@ def mentions(account: Account) -> Html:
 def _mention(number: int, mention: MentionAccount, tree: SentenceTree) -> Html:
     place = f"characters {mention.start}–{mention.end}"
     place += " of the second text" if mention.segment else ""
-    rows = [_row(fact, tree) for fact in mention.facts]
-    if mention.unlisted:
-        many = f"{mention.unlisted:,} further facts are not listed."
-        rows.append(element("tr", element("td", many, colspan=4)))
-    head = element("tr", [element("th", name, scope="col")
-                          for name in ("relation", "tail", "tokens", "in the tree?")])  # fmt: skip
-    table = element("table", element("thead", head), element("tbody", rows))
+    injected = [fact for fact in mention.facts if fact.branch is not None]
+    left = [fact for fact in mention.facts if fact.branch is None]
+    tables = [_table([_row(fact, tree) for fact in injected])] if injected else []
+    if left or mention.unlisted:
+        count = len(left) + mention.unlisted
+        rows = [_row(fact, tree) for fact in left]
+        if mention.unlisted:
+            many = f"{mention.unlisted:,} further facts are not listed."
+            rows.append(element("tr", element("td", many, colspan=4)))
+        said = f"{count:,} {'fact' if count == 1 else 'facts'} left out, and why"
+        tables.append(element("details", element("summary", said), _table(rows)))
     return element(
         "article",
         element("h3", isolated(mention.name), " ", element("small", place)),
         element("p", "Nothing injected: ", mention.reason) if mention.reason else None,
         _candidates(mention),
-        element("div", table, class_="scroll") if rows else None,
+        tables,
         id=f"mention-{number}",
     )
+
+
+def _table(rows: Sequence[Html]) -> Html:
+    names = ("relation", "tail", "tokens", "in the tree?")
+    head = element("tr", [element("th", name, scope="col") for name in names])
+    table = element("table", element("thead", head), element("tbody", rows))
+    return element("div", table, class_="scroll")
 
 
 def _candidates(mention: MentionAccount) -> Html | None:
