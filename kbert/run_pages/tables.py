@@ -67,8 +67,12 @@ def facts(caption: str, values: Mapping[str, Any]) -> Html:
 
 
 def settings(values: Mapping[str, Any]) -> Html:
-    """Return all settings, folded up."""
-    rows = [[f"--{name.replace('_', '-')}", written(value)] for name, value in values.items()]
+    """Return all settings, folded up, less `output`: a run may have been moved since."""
+    rows = [
+        [f"--{name.replace('_', '-')}", written(value)]
+        for name, value in values.items()
+        if name != "output"
+    ]
     return element(
         "details",
         element("summary", f"{len(rows)} settings"),

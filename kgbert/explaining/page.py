@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from kbert.pages.inspection import frame
 from kbert.pages.markup import Child, Html, element, isolated, join
 from kbert.pages.page import document, section
 from kbert.run_pages.style import STYLE
@@ -42,8 +43,8 @@ def page(found: Explanation) -> Html:
 
 
 def fragment(found: Explanation) -> Html:
-    """Return the same for a notebook, whose own style it takes."""
-    return element("div", *_parts(found))
+    """Return the page for a notebook, shut off from what is around it."""
+    return frame(page(found), height=640, title="Why a triple has its score")
 
 
 def _parts(found: Explanation) -> list[Child]:

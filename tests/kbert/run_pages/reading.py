@@ -40,7 +40,7 @@ class Reader(html.parser.HTMLParser):
 
 
 def check_page(text: str) -> Reader:
-    """Assert what holds for every report: whole, no scripts, no attributes of style, no requests."""
+    """Assert what holds for every report: whole, no script, no attribute of style, no request."""
     found = Reader(text)
     assert found.open == []
     assert not found.named("script") and not found.named("iframe")
