@@ -83,12 +83,12 @@ def _inspect(options: argparse.Namespace) -> None:
         )
     findings = seen.findings
     outcome, effects = (None, ()) if findings is None else (findings.outcome, findings.effects)
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1 << 16
-    console.emit(draw(seen.account, columns=columns, outcome=outcome, effects=effects))
     if options.html is not None:
         from kbert.pages.inspection import inspection_page
 
         _write(options.html, inspection_page(seen.account, findings))
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1 << 16
+    console.emit(draw(seen.account, columns=columns, outcome=outcome, effects=effects))
 
 
 def _check(options: argparse.Namespace, overrides: dict[str, Any]) -> None:

@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from graphs import Fact
-from graphs.writing import is_spaced
 from kbert.tree import NOWHERE, SentenceTree
 
-_WORDS = re.compile(r"\w+|[^\w\s]")
+# What BERT's pre-tokeniser sets apart: a Chinese character, a mark, or a word between them.
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_UNITS = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+|[^\w\s]|_")
 
 
 def labels_of(tree: SentenceTree, pieces: Sequence[str] = ()) -> tuple[str, ...]:
@@ -46,11 +47,7 @@ def _trunk(tree: SentenceTree) -> Iterator[str]:
 def _branch(fact: Fact, size: int) -> list[str]:
     """Name the tokens of a fact: every unit has at least one, so as many units are the tokens."""
     for text in (f"{fact.relation} {fact.tail}", fact.tail):
-        units = [unit for word in _WORDS.findall(text) for unit in _units(word)]
+        units = _UNITS.findall(text)
         if len(units) == size:
             return units
     return [f"·{number}" for number in range(1, size + 1)]
-
-
-def _units(word: str) -> list[str]:
-    return [word] if all(map(is_spaced, word)) else list(word)

@@ -37,7 +37,7 @@ def test_every_token_is_drawn_once_and_over_no_other(
         rect = chip.find("rect")
         assert rect is not None
         x, y, w, h = (float(rect.attrib[name]) for name in ("x", "y", "width", "height"))
-        assert 0 <= x and x + w <= width + 0.1 and y + h <= float(svg.attrib["height"])
+        assert x >= 0 and x + w <= width + 0.1 and y + h <= float(svg.attrib["height"])
         boxes.append((x, y - 11, x + w, y + h + 11))  # with the positions above and below
     for a, b in itertools.combinations(boxes, 2):
         assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]

@@ -55,7 +55,8 @@ def test_a_text_is_a_text_and_an_attribute_an_attribute(text: str, value: str) -
 
 
 def test_children_and_attributes() -> None:
-    made = element("td", 1, 2.5, None, ["a", ["<", Html("<br>")]], class_="x", data_a=1.50, b=True, c=False, d=None)  # fmt: skip
+    inner = ["a", ["<", Html("<br>")]]
+    made = element("td", 1, 2.5, None, inner, class_="x", data_a=1.50, b=True, c=False, d=None)
     assert made == '<td class="x" data-a="1.5" b>12.5a&lt;<br></td>'
     assert element("br") == "<br>" and join() == ""
     assert escape(Html("<i>")) == "<i>" and isinstance(join("a"), Html)
