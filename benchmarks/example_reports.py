@@ -18,10 +18,11 @@ from typing import Final
 import kgbert.inspect
 import kgbert.run_page
 from benchmarks.chromium import Browser, browser
-from benchmarks.example_pages import EXAMPLES, review
+from benchmarks.data import REPOSITORY
 from kbert import console, run_page
 from kbert.errors import RunError
 
+EXAMPLES: Final = REPOSITORY / "docs" / "examples"
 TRIPLE: Final = ("sodium_fluoride", "contains", "sodium")
 EVALUATION: Final = "evaluation/link-prediction-test/report.html"
 _PICTURE: Final = (1000, 1400)  # width, and at most this height
@@ -58,6 +59,19 @@ def take_picture(running: Browser, file: Path) -> None:
     page.close()
 
 
+def review(running: Browser, file: Path, folder: Path) -> None:
+    """Write a page as it looks on a phone and on a desk, in light, in dark and in print."""
+    page = running.page()
+    page.open(file)
+    for width in (390, 1440):
+        for look in ("light", "dark", "print"):
+            page.resize(width)
+            page.media(dark=look == "dark", kind="print" if look == "print" else "screen")
+            page.settle()
+            page.screenshot(folder / f"{file.stem}-{width}-{look}.png", most=4000)
+    page.close()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = console.Parser(prog="python -m benchmarks.example_reports", description=__doc__)
@@ -69,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _make(options: argparse.Namespace) -> None:
+    EXAMPLES.mkdir(exist_ok=True)
     files = write_pages(options.kbert, options.kgbert)
     with browser() as running:
         for file in files:

@@ -20,7 +20,7 @@ div.long { min-width: 14rem; }
 .level .loss { fill: var(--bad); }
 .level .zero { fill: var(--faint); }
 .signed { white-space: nowrap; font-variant-numeric: tabular-nums; }
-table.figures th[scope=row] { font-weight: 400; min-width: 6rem; max-width: 22rem; }
+table.figures th[scope=row] { font-weight: 400; min-width: 4rem; max-width: 22rem; }
 table.figures thead th.number { text-align: end; white-space: normal; vertical-align: bottom; }
 table.confusion td { text-align: end; padding-inline: .7rem; min-width: 2.8rem; }
 table.confusion th { padding-inline-end: .8rem; }
@@ -44,6 +44,9 @@ pre.drawing {
 }
 .samples li { overflow-wrap: anywhere; }
 .warning { font-weight: 600; color: var(--bad); }
+@media (max-width: 30rem) {
+  figure.plot svg text { font-size: 12px; }
+}
 @media print {
   pre.drawing, .mistakes blockquote, .long { max-height: none; overflow: visible; }
   pre.drawing { white-space: pre-wrap; }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kbert.pages.markup import Child, Html, element, isolated, join
 from kbert.pages.page import section
 from kbert.run_pages.finetuned import curves, making
-from kbert.run_pages.tables import duration, facts, table, written
+from kbert.run_pages.tables import beside, duration, facts, table
 from kgbert.figure_tables import named, shown
 
 if TYPE_CHECKING:
@@ -41,18 +41,20 @@ def _data(run: Mapping[str, Any]) -> Html:
 
 def _dev(found: Mapping[str, Any]) -> Html:
     """Return the figures on dev: those that chose the epoch, and those on labelled triples."""
-    rows = [
-        [f"{named(name)}, of the validation", f"{value:.4f}"]
-        for name, value in (found.get("validation") or {}).items()
-    ]
-    for name, value in (found.get("dev_classification") or {}).items():
-        rows.append([f"{named(name)}, from 0.5 on", written(value)])
-    if not rows:
+    chosen, labelled = found.get("validation") or {}, found.get("dev_classification") or {}
+    if not chosen and not labelled:
         return element("p", "There is no dev set, so nothing was measured.")
-    return join(
-        element("p", f"Validation: {found.get('protocol')}."),
-        table("Figures on dev of the weights that were kept", ("figure", "value"), rows),
-    )
+    head = ("figure", "value")
+    tables = [
+        table(caption, head, [[named(name), shown(name, value)] for name, value in values.items()])
+        for caption, values in (
+            ("Validation, of the weights that were kept", chosen),
+            (f"{labelled.get('triples', 0):,} labelled dev triples, called true from 0.5 on",
+             {k: v for k, v in labelled.items() if k not in ("triples", "positives")}),
+        )
+        if values
+    ]  # fmt: skip
+    return join(element("p", f"Validation: {found.get('protocol')}."), beside(*tables))
 
 
 def _evaluations(evaluations: Sequence[Evaluated]) -> Child:
