@@ -48,7 +48,7 @@ def _head(account: Account) -> Iterator[str]:
     yield visible(tree.text if tree.pair is None else f"{tree.text} ‖ {tree.pair}")
     facts = len(tree) - sum(tree.trunk)
     said = f"{len(tree)} tokens, {facts} of them facts; {tree.omitted} facts did not fit"
-    yield visible(f"{said}; graph {account.graph}, order {account.policy}")
+    yield visible(f"{said}; graph {account.graph}, policy {account.policy}")
 
 
 def _prediction(outcome: Outcome) -> str:

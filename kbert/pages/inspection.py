@@ -46,7 +46,7 @@ def tree_page(tree: SentenceTree, *, pieces: Sequence[str] = ()) -> Html:
 def inspection_page(account: Account, findings: Findings | None = None) -> Html:
     """Return the page of a tree with the account of it, and a model's findings if there are any."""
     tree, labels = account.tree, account.pieces
-    policy = element("p", "Graph ", isolated(account.graph), ", facts in the order ",
+    policy = element("p", "Facts of ", isolated(account.graph), ", chosen by the policy ",
                      isolated(account.policy), ".", class_="note")  # fmt: skip
     before = [section("Text", sentence.sentence(account), policy, name="text")]
     after = [section("Mentions and their facts", sentence.mentions(account), name="mentions")]
