@@ -4,8 +4,9 @@ Each run is `python -m kgbert.train` in a process of its own, then `python -m kg
 the whole test set; this file only reads the `metrics.json` of both. All start from
 all-MiniLM-L6-v2, an encoder of 6 layers and 384 dimensions, where the paper has BERT-base, and some
 train on a part of the training triples: the fraction stands with the figures. Nothing is tuned
-here. The result file is written anew after every run, and `--resume` goes on with the rest. Writes
-`results/kgbert_NAME.json`.
+here. The result file is written anew after every run, and `--resume` goes on with the rest. With
+`--runs FOLDER` the run folders are kept there, and those that are there already are not trained
+again; their settings must be the same. Writes `results/kgbert_NAME.json`.
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ from benchmarks.experiments import minilm
 from benchmarks.report import RESULTS, environment, known_runs, portable, table, write_result
 from kbert import console
 from kbert.errors import RunError
+from kgbert.flags import add_flags
 from kgbert.intervals import over_seeds
+from kgbert.settings import KnowledgeTrainSettings, settings_from
 
 SEEDS: Final = (1, 2, 3)
+VOLATILE: Final = ("output", "overwrite")  # settings that change no result
 QUICK: Final = ("--epochs", "1", "--train-share", "0.01", "--validation-triples", "20")
 
 
@@ -49,6 +53,7 @@ def _judged(name: str, *, max_length: int, share: float) -> tuple[str, ...]:
     return (
         *("--dataset", name, "--task", "triple-classification", "--init", "${KBERT_MINILM}"),
         *("--max-length", str(max_length), "--negatives", "1", "--epochs", "3"),
+        *("--precision", "bf16"),
         *("--train-share", str(share), "--validation-triples", "2000"),
     )
 
@@ -73,21 +78,20 @@ TASKS: Final = {
         (
             *("--dataset", "FB15k-237", "--task", "relation-prediction"),
             *("--init", "${KBERT_MINILM}", "--max-length", "25", "--epochs", "3"),
-            *("--train-share", "0.1", "--validation-triples", "2000"),
+            *("--train-share", "0.1", "--validation-triples", "2000", "--precision", "bf16"),
         ),
         note="the paper has relation prediction on FB15K, another data set",
     ),
 }
 
-Run = Callable[[str, Sequence[str], Mapping[str, str]], None]
+Run = Callable[[str, Sequence[str]], None]
 
 
-def command(module: str, flags: Sequence[str], paths: Mapping[str, str]) -> None:
+def command(module: str, flags: Sequence[str]) -> None:
     """Run `python -m module`; its talk goes through to standard error. Raises `RunError`."""
     ended = subprocess.run(
         [sys.executable, "-m", module, *flags],
         cwd=REPOSITORY,
-        env={**os.environ, **paths},
         stdout=subprocess.DEVNULL,
         check=False,
     )
@@ -95,29 +99,50 @@ def command(module: str, flags: Sequence[str], paths: Mapping[str, str]) -> None
         raise RunError(f"{module} {' '.join(flags)} ended with status {ended.returncode}")
 
 
-def one_run(flags: Sequence[str], paths: Mapping[str, str], *, run: Run) -> dict[str, Any]:
-    """Train and evaluate with `flags`; return what is kept of both."""
+def one_run(flags: Sequence[str], *, run: Run, kept: Path | None = None) -> dict[str, Any]:
+    """Train with `flags`, unless the run folder `kept` is there, evaluate; return what is told.
+
+    Raises `RunError` if `kept` has other settings.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        folder, evaluated = Path(scratch) / "run", Path(scratch) / "evaluation"
-        start = time.perf_counter()
-        run("kgbert.train", [*flags, "--output", str(folder)], paths)
+        folder = Path(scratch) / "run" if kept is None else kept
+        evaluated = Path(scratch) / "evaluation"
+        if not folder.exists():
+            run("kgbert.train", [*flags, "--output", str(folder)])
         trained = time.perf_counter()
-        run("kgbert.evaluate", [str(folder), "--original", "--output", str(evaluated)], paths)
+        run("kgbert.evaluate", [str(folder), "--original", "--output", str(evaluated)])
         ended = time.perf_counter()
         record: dict[str, Any] = json.loads((folder / "run.json").read_bytes())
+        told: dict[str, Any] = json.loads((folder / "metrics.json").read_bytes())
         found: dict[str, Any] = json.loads((evaluated / "metrics.json").read_bytes())
-    for volatile in ("output", "overwrite"):
+    _check(record["settings"], flags)
+    for volatile in VOLATILE:
         record["settings"].pop(volatile, None)
     record["data"].pop("path", None)
     return {
-        "train_seconds": trained - start,
+        "train_seconds": told["seconds"],
         "evaluate_seconds": ended - trained,
         "train_share": record["settings"]["train_share"],
         "training": record["protocol"],
+        "epochs": told["epochs"],
         "settings": record["settings"],
         "data": record["data"],
         **{name: found[name] for name in ("protocol", "headline", "original", "figures")},
     }
+
+
+def _check(settings: Mapping[str, Any], flags: Sequence[str]) -> None:
+    """Refuse a run that was trained with other settings than `flags` mean."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", type=Path)
+    add_flags(parser)
+    given = vars(parser.parse_args(list(flags)))
+    recipe = given.pop("config", None)
+    wanted = settings_from(None if recipe is None else REPOSITORY / recipe, given).to_mapping()
+    asked = KnowledgeTrainSettings(**settings).to_mapping()
+    other = [name for name in wanted if name not in VOLATILE and wanted[name] != asked[name]]
+    if other:
+        raise RunError(f"the run that is there was trained with another {', '.join(other)}")
 
 
 def measure(
@@ -128,9 +153,13 @@ def measure(
     run: Run,
     known: Sequence[Mapping[str, Any]] = (),
     extra: Sequence[str] = (),
+    folders: Path | None = None,
     keep: Callable[[list[dict[str, Any]]], None],
 ) -> list[dict[str, Any]]:
-    """Do a run a seed, but for those `known`; hand all records so far to `keep` after each."""
+    """Do a run a seed, but for those `known`; hand all records so far to `keep` after each.
+
+    Run folders are kept in `folders`, if it is given.
+    """
     records: list[dict[str, Any]] = []
     for seed in seeds:
         flags = [*task.flags, "--seed", str(seed), *extra]
@@ -138,7 +167,9 @@ def measure(
         if record is None:
             console.say(f"seed {seed}: {' '.join(flags)}")
             given = [_expanded(flag, paths) for flag in flags]
-            found = json.dumps(one_run(given, paths, run=run), ensure_ascii=False)
+            kept = None if folders is None else folders / f"seed{seed}"
+            told = one_run(given, run=run, kept=kept)
+            found = json.dumps(told, ensure_ascii=False)
             record = {"flags": flags, "seed": seed, **json.loads(portable(found, paths))}
         records.append(record)
         keep(records)
@@ -172,6 +203,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, metavar="SEED")
     parser.add_argument("--resume", action="store_true", help="keep the runs of the result file")
     parser.add_argument("--quick", action="store_true", help="a trial: hardly any training")
+    parser.add_argument(
+        "--runs", type=Path, metavar="FOLDER", help="keep run folders, as NAME/seedN"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = parser.parse_args(given)
@@ -186,6 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(name: str, options: argparse.Namespace, given: Sequence[str]) -> None:
     task, title = TASKS[name], f"kgbert_{name}-quick" if options.quick else f"kgbert_{name}"
     paths = {"KBERT_DATA": str(data_folder()), "KBERT_MINILM": minilm()}
+    os.environ.update(paths)  # recipes name them
     content: dict[str, Any] = {
         "environment": environment("kgbert_quality", given),
         "experiment": name,
@@ -204,6 +239,7 @@ def _run(name: str, options: argparse.Namespace, given: Sequence[str]) -> None:
         run=command,
         known=known_runs(options.results / f"{title}.json") if options.resume else (),
         extra=QUICK if options.quick else (),
+        folders=None if options.runs is None else options.runs / name,
         keep=keep,
     )
     print(f"{report(name, task, records)}\nwrote {title}.json\n")

@@ -39,6 +39,8 @@ class Setting:
     batch: int
     batch_tokens: int
     device: str
+    queries: int = 10**9
+    """How many of the test set's queries are ranked in every way."""
 
 
 def sliced(data: KnowledgeData, *, triples: int, entities: int, seed: int = 0) -> KnowledgeData:
@@ -76,6 +78,15 @@ def drawn_network(config: EncoderConfig, *, seed: int = 0) -> TripleNetwork:
     with torch.no_grad():
         for name, weight in network.named_parameters():
             weight.normal_(mean=float("norm.weight" in name), std=spread, generator=draw)
+    return network.eval()
+
+
+def headed_network(source: str | Path, *, seed: int = 0) -> TripleNetwork:
+    """Draw a head for a pre-trained encoder, with scores that are well apart."""
+    draw = torch.Generator().manual_seed(seed)
+    network = TripleNetwork.from_encoder(source, generator=draw)
+    with torch.no_grad():
+        network.classifier.classifier.weight.normal_(std=_SPREAD, generator=draw)
     return network.eval()
 
 

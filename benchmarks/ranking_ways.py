@@ -1,4 +1,4 @@
-"""Ways to rank: the original's, and ours a step at a time, each with all steps before it.
+"""How rankings are counted, and the original's way to score; ours are in `ranking_steps`.
 
 The original's way is written anew for the comparison: for each test triple and side the texts of
 every candidate are tokenised, cut, padded to one length, made tensors and scored in their order by
@@ -9,7 +9,7 @@ which helps it, and it cuts by our rule, so that its ranks can be compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,31 +18,33 @@ import torch
 
 from benchmarks.encoder_flops import flops
 from benchmarks.plain_wordpiece import PlainWordPiece
-from kbert.nn.visibility import Visibility
+from kgbert.queries import Queries
 from kgbert.ranks import RankCounter
 from kgbert.scores import scores_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import nn
 
     from graphs.filters import FilterIndex
     from kbert.tokenizer import Tokenizer
     from kgbert.dataset import KnowledgeData
-    from kgbert.network import TripleNetwork
     from kgbert.queries import Queries
-    from kgbert.sequences import Sequences
 
 ORIGINAL: Final = "the original's way"
 BLOCK: Final = 64  # queries whose candidates are scored in one call
 
 
 class Cost(NamedTuple):
-    """What a way computed: inputs, token slots with padding, floating-point operations."""
+    """What a way computed: inputs, token slots with padding, floating-point operations.
+
+    `again` counts inputs that were computed a second time, in 32 bits; the others leave them out.
+    """
 
     inputs: int
     slots: int
     flops: float
+    again: int = 0
 
 
 Score = Callable[["NDArray[np.integer]"], "tuple[NDArray[np.float64], Cost]"]
@@ -72,13 +74,30 @@ def count(
             asked.append(query)
             parts += [queries.triples[query.rows], triples]
         scores, cost = score(np.concatenate(parts))
-        spent = Cost(*(a + b for a, b in zip(spent, cost, strict=True)))
+        spent = Cost(spent.inputs + cost.inputs, spent.slots + cost.slots, spent.flops + cost.flops)
         found = iter(np.split(scores, np.cumsum([len(part) for part in parts])[:-1]))
         for query in asked:
             counter = RankCounter(next(found))
             counter.add_shared(next(found), rows=slice(None))
             better[query.rows], equal[query.rows] = counter.better, counter.equal
     return Counts(better, equal, spent)
+
+
+def drawn(queries: Queries, *, share: int, seed: int = 0) -> Queries:
+    """Draw `share` queries by chance, and keep all rows that ask them; all, if they are no more."""
+    if share >= len(queries):
+        return queries
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(queries))[:share])
+    members = [queries.rows_of(number, number + 1) for number in chosen.tolist()]
+    rows = np.sort(np.concatenate(members))
+    return Queries(
+        triples=queries.triples[rows],
+        sides=queries.sides[rows],
+        places=queries.places[rows],
+        others=queries.others[rows],
+        offsets=np.append(0, np.cumsum([len(some) for some in members])),
+        members=np.searchsorted(rows, np.concatenate(members)),
+    )
 
 
 def each_alone(queries: Queries) -> Queries:
@@ -131,87 +150,3 @@ class OriginalWay:
         left = self.max_length - len(ids)
         mask = [1] * len(ids) + [0] * left
         return ids + [self.tokenizer.pad_id] * left, segments + [0] * left, mask
-
-
-@dataclass(frozen=True, eq=False)
-class StepWay:
-    """Score triples from tables of pieces that were made once.
-
-    With `exact` batches have one length each and no padding; with `distinct` equal inputs are
-    computed once as well. The last layer is computed for every token.
-    """
-
-    network: TripleNetwork
-    sequences: Sequences
-    batch_tokens: int
-    exact: bool = False
-    distinct: bool = False
-
-    def __call__(self, triples: NDArray[np.integer]) -> tuple[NDArray[np.float64], Cost]:
-        """Score triples in their order."""
-        back = np.arange(len(triples))
-        if self.distinct:
-            _, first, back = np.unique(
-                self.sequences.identities(triples), return_index=True, return_inverse=True
-            )
-            triples = triples[first]
-        lengths = self.sequences.lengths(triples)
-        order = np.argsort(lengths, kind="stable") if self.exact else np.arange(len(triples))
-        logits = np.empty((len(triples), 2), dtype=np.float32)
-        for rows in self._batches(order, lengths):
-            logits[rows] = self._logits(triples[rows], lengths[rows])
-        return scores_of(logits[back.reshape(-1)]), self._cost(lengths)
-
-    def _cost(self, lengths: NDArray[np.integer]) -> Cost:
-        slots = lengths if self.exact else np.full(len(lengths), self.sequences.max_length)
-        spent = flops(slots, self.network.encoder.config, first_only=False)
-        return Cost(len(lengths), int(slots.sum()), float(spent.sum()))
-
-    def _batches(
-        self, order: NDArray[np.int64], lengths: NDArray[np.integer]
-    ) -> Sequence[NDArray[np.int64]]:
-        if not self.exact:
-            step = max(1, self.batch_tokens // self.sequences.max_length)
-            return [order[start : start + step] for start in range(0, len(order), step)]
-        cut = np.flatnonzero(np.diff(lengths[order])) + 1
-        batches = []
-        for group in np.split(order, cut):
-            step = max(1, self.batch_tokens // int(lengths[group[0]]))
-            batches += [group[start : start + step] for start in range(0, len(group), step)]
-        return batches
-
-    def _logits(self, triples: NDArray[np.integer], lengths: NDArray[np.integer]) -> Any:
-        device = next(self.network.parameters()).device
-        ids, segments = (torch.as_tensor(part, device=device) for part in self._laid_out(triples))
-        size = ids.shape[1]
-        visibility = None
-        if not self.exact:
-            visibility = Visibility.plain(lengths.tolist(), length=size).to(device)
-        with torch.inference_mode():
-            return self._whole(ids, segments, visibility).float().cpu().numpy()
-
-    def _laid_out(
-        self, triples: NDArray[np.integer]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return ids and segments (B, L): of the one length of the triples, or padded."""
-        if self.exact:
-            return self.sequences.assemble(triples)
-        shape = len(triples), self.sequences.max_length
-        ids, segments = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        lengths = self.sequences.lengths(triples)
-        for length in np.unique(lengths):
-            rows = np.flatnonzero(lengths == length)
-            found = self.sequences.assemble(triples[rows])
-            ids[rows, :length], segments[rows, :length] = found
-        return ids, segments
-
-    def _whole(self, ids: Tensor, segments: Tensor, visibility: Visibility | None) -> Tensor:
-        """Run the network with every token of the last layer."""
-        output = self.network.encoder(
-            ids,
-            positions=torch.arange(ids.shape[1], device=ids.device).expand_as(ids),
-            segments=segments,
-            visibility=visibility,
-        )
-        logits: Tensor = self.network.classifier.classifier(output.pooled)
-        return logits

@@ -3,17 +3,18 @@
 Both have the same weights, one core, and real triples of a data set in a drawn order. CrossEncoder
 takes pairs of texts: `head [SEP] relation` and `tail`, whose pieces are those of a triple, but
 whose segments are not. So that equal scores can be asked for, both segments' embeddings are made
-equal in the weights; no input is cut. Rounds alternate, and the ratio is of the seconds of each
-round, those of the processor. Where sentence-transformers is not installed, its loop is rewritten
-here on transformers (sorted by length of characters, batches of 32, padded to the longest); the
-result says which of both it was. Beside it: bfloat16, and a list in which each triple stands twice.
-Writes `results/scoring.json`.
+equal in the weights; no input is cut. Each round is about another part of the triples; in each all
+take turns, and the ratio is of the seconds of each round, those of the processor. Where
+sentence-transformers is not installed, its loop is rewritten here on transformers (sorted by
+length of characters, batches of 32, padded to the longest); the result says which of both it was.
+Beside it: bfloat16, and a list in which each triple stands twice. Writes `results/scoring.json`.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import logging
 import sys
 import tempfile
@@ -36,11 +37,12 @@ from kgbert.network import TripleNetwork
 from kgbert.scorer import TripleScorer
 
 BATCH: Final = 32  # CrossEncoder's default
-_Score = Callable[[], NDArray[np.floating]]
+_WARM: Final = slice(0, 256)
+_Score = Callable[[slice], NDArray[np.floating]]
 
 
 class Timed(NamedTuple):
-    """Seconds of each round, and the scores of the last one."""
+    """Seconds of each round, and the scores of all rounds."""
 
     seconds: list[float]
     scores: NDArray[np.floating]
@@ -67,8 +69,8 @@ def cross_encoder(folder: Path, pairs: Sequence[tuple[str, str]]) -> tuple[str, 
     model = CrossEncoder(str(folder), num_labels=2, device="cpu")
     named = f"sentence-transformers {metadata.version('sentence-transformers')}"
     inputs = [list(pair) for pair in pairs]
-    return named, lambda: model.predict(
-        inputs, batch_size=BATCH, activation_fn=torch.nn.Identity(), show_progress_bar=False
+    return named, lambda part: model.predict(
+        inputs[part], batch_size=BATCH, activation_fn=torch.nn.Identity(), show_progress_bar=False
     )
 
 
@@ -80,11 +82,12 @@ def rewritten(folder: Path, pairs: Sequence[tuple[str, str]]) -> _Score:
     read = AutoTokenizer.from_pretrained(folder)
 
     @torch.inference_mode()
-    def score() -> NDArray[np.floating]:
-        order = np.argsort([-sum(map(len, pair)) for pair in pairs])
+    def score(part: slice) -> NDArray[np.floating]:
+        wanted = pairs[part]
+        order = np.argsort([-sum(map(len, pair)) for pair in wanted])
         found = []
         for start in range(0, len(order), BATCH):
-            some = [pairs[place] for place in order[start : start + BATCH]]
+            some = [wanted[place] for place in order[start : start + BATCH]]
             features = read(
                 [first for first, _ in some],
                 [second for _, second in some],
@@ -101,16 +104,19 @@ def rewritten(folder: Path, pairs: Sequence[tuple[str, str]]) -> _Score:
     return score
 
 
-def alternate(calls: Sequence[_Score], *, rounds: int) -> list[Timed]:
-    """Call each in turn, `rounds` times, after a first call that is not counted."""
-    scores = [call() for call in calls]
+def alternate(calls: Sequence[_Score], *, count: int, rounds: int) -> list[Timed]:
+    """Call each in turn on each of `rounds` parts of `count` triples, after a short warming up."""
+    for call in calls:
+        call(_WARM)
+    ends = np.linspace(0, count, rounds + 1).astype(int).tolist()
+    scores: list[list[NDArray[np.floating]]] = [[] for _ in calls]
     seconds: list[list[float]] = [[] for _ in calls]
-    for _ in range(rounds):
+    for first, last in itertools.pairwise(ends):
         for place, call in enumerate(calls):
             start = time.process_time()
-            scores[place] = call()
+            scores[place].append(call(slice(first, last)))
             seconds[place].append(time.process_time() - start)
-    return [Timed(*pair) for pair in zip(seconds, scores, strict=True)]
+    return [Timed(each, np.concatenate(found)) for each, found in zip(seconds, scores, strict=True)]
 
 
 def measure(options: argparse.Namespace, *, init: str, scratch: Path) -> dict[str, Any]:
@@ -128,20 +134,19 @@ def measure(options: argparse.Namespace, *, init: str, scratch: Path) -> dict[st
     exact = TripleScorer.from_pretrained(scratch)
     low = TripleScorer.from_pretrained(scratch, precision="bf16")
     peer, theirs = cross_encoder(scratch, pairs)
-    twice = [texts[place] for place in np.tile(np.arange(len(texts)), 2).tolist()]
     calls: list[_Score] = [
         theirs,
-        lambda: exact.score(texts, output="logit"),
-        lambda: low.score(texts, output="logit"),
-        lambda: exact.score(twice, output="logit"),
+        lambda part: exact.score(texts[part], output="logit"),
+        lambda part: low.score(texts[part], output="logit"),
+        lambda part: exact.score(texts[part] * 2, output="logit"),
     ]
-    their, our, bf16, double = alternate(calls, rounds=options.rounds)
+    their, our, bf16, double = alternate(calls, count=len(texts), rounds=options.rounds)
     difference = float(np.abs(their.scores[:, 1] - our.scores).max())
     if difference > 1e-4:
         raise SystemExit(f"scores differ by {difference}: this is no comparison")
-    count = len(texts)
+    count = len(texts) / options.rounds
     return {
-        "data": {"name": data.name, "texts": options.texts, "triples": count},
+        "data": {"name": data.name, "texts": options.texts, "triples": len(texts)},
         "distinct": len(set(texts)),
         "peer": peer,
         "largest_difference": f"{difference:.1e}",

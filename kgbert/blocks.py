@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from graphs.filters import FilterIndex
 
 _CHUNK: Final = 1 << 20  # candidates that are scored in one call
-_SAMPLE: Final = 2048  # triples that both precisions are compared on at the start
+_SAMPLE: Final = 256, 2048  # triples that both precisions are compared on at the start: bounds
+_SHARE: Final = 128  # of so many candidates one is among them, within the bounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +66,14 @@ class BlockRanker:
         )
 
     def sample(self) -> NDArray[np.int32]:
-        """Draw candidates of all queries, the same ones each time."""
+        """Draw candidates of all queries, the same ones each time.
+
+        What is scored again is compared as well, so a small test set does with a small sample.
+        """
         generator = np.random.default_rng(0)
-        drawn = self.queries.triples[generator.integers(0, len(self.queries.triples), _SAMPLE)]
-        drawn[:, 2] = generator.integers(0, self.entities, _SAMPLE)
+        count = int(np.clip(len(self.queries) * self.entities // _SHARE, *_SAMPLE))
+        drawn = self.queries.triples[generator.integers(0, len(self.queries.triples), count)]
+        drawn[:, 2] = generator.integers(0, self.entities, count)
         return drawn
 
     def _count(self, some: list[tuple[Query, NDArray[np.int64]]], counter: RankCounter) -> None:

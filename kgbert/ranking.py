@@ -108,7 +108,37 @@ def rank_triples(
             }
         )
         store.begin(work.queries, identity=identity, blocks=work.blocks)
-    return _finish(work, store, shard=shard, on_block=on_block)
+    return rank_blocks(work, store=store, shard=shard, on_block=on_block)
+
+
+def rank_blocks(
+    work: BlockRanker,
+    *,
+    store: RankFolder | None = None,
+    shard: tuple[int, int] = (1, 1),
+    on_block: Callable[[Progress], None] | None = None,
+) -> QueryRanks:
+    """Compute the blocks of a shard that are missing, and those whose margin was too small.
+
+    This is what `rank_triples` does once queries, engines and folder are known to fit together; it
+    checks nothing.
+    """
+    found = {} if store is None else store.blocks()
+    own = range(shard[0] - 1, work.blocks, shard[1])
+    scorer = work.scorer
+    while todo := sorted({*own} - ({*found} - uncertain(found))):
+        scorer.error = max(scorer.error, *(block.error for block in found.values()), 0.0)
+        if scorer.fast is not None and not scorer.error:
+            scorer.sample(work.sample())
+        for number in todo:
+            found[number] = work.block(number)
+            if store is not None:
+                store.write(number, found[number])
+            if on_block is not None:
+                done = sum(i in found for i in own)
+                on_block(Progress(done, len(own), scorer.scored, scorer.rescored, scorer.error))
+        found |= {} if store is None else store.blocks()  # others may have seen larger differences
+    return gather(columns_of(work.queries), found) if store is None else store.finish()
 
 
 def _check(
@@ -136,32 +166,6 @@ def _check(
             "the engine's texts are not those of the data set, which has"
             f" {sizes[0]} entities and {sizes[1]} relations; lay out its own texts"
         )
-
-
-def _finish(
-    work: BlockRanker,
-    store: RankFolder | None,
-    *,
-    shard: tuple[int, int],
-    on_block: Callable[[Progress], None] | None,
-) -> QueryRanks:
-    """Compute the blocks of a shard that are missing, and those whose margin was too small."""
-    found = {} if store is None else store.blocks()
-    own = range(shard[0] - 1, work.blocks, shard[1])
-    scorer = work.scorer
-    while todo := sorted({*own} - ({*found} - uncertain(found))):
-        scorer.error = max(scorer.error, *(block.error for block in found.values()), 0.0)
-        if scorer.fast is not None and not scorer.error:
-            scorer.sample(work.sample())
-        for number in todo:
-            found[number] = work.block(number)
-            if store is not None:
-                store.write(number, found[number])
-            if on_block is not None:
-                done = sum(i in found for i in own)
-                on_block(Progress(done, len(own), scorer.scored, scorer.rescored, scorer.error))
-        found |= {} if store is None else store.blocks()  # others may have seen larger differences
-    return gather(columns_of(work.queries), found) if store is None else store.finish()
 
 
 def _no_filter(data: KnowledgeData) -> FilterIndex:

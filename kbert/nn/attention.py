@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from kbert.nn.linear import Linear
+from kbert.nn.short_attention import attend_shortly, may_attend_shortly
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -23,10 +26,10 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.output = nn.Linear(width, width)
+        self.query = Linear(width, width)
+        self.key = Linear(width, width)
+        self.value = Linear(width, width)
+        self.output = Linear(width, width)
 
     def forward(self, hidden: Tensor, *, mask: Tensor | None, only_first: bool = False) -> Tensor:
         """Return (B, L, D) from `hidden` (B, L, D) and `mask` bool (B, 1, L, L).
@@ -37,19 +40,26 @@ class SelfAttention(nn.Module):
         asking = hidden
         if only_first:
             asking, mask = hidden[:, :1], None if mask is None else mask[:, :, :1]
-        attended = scaled_dot_product_attention(
-            self._split(self.query(asking)),
-            self._split(self.key(hidden)),
-            self._split(self.value(hidden)),
-            attn_mask=mask,
-            dropout_p=self.dropout if self.training else 0.0,
+        query, key, value = (
+            self._split(projected)
+            for projected in (self.query(asking), self.key(hidden), self.value(hidden))
         )
-        projected: Tensor = self.output(attended.transpose(1, 2).flatten(start_dim=2))
+        if mask is None and not self._drops() and may_attend_shortly(key):
+            attended = attend_shortly(query, key, value)
+        else:
+            attended = scaled_dot_product_attention(
+                query, key, value, attn_mask=mask, dropout_p=self.dropout if self._drops() else 0.0
+            )
+            attended = attended.transpose(1, 2).flatten(start_dim=2)
+        projected: Tensor = self.output(attended)
         return projected
 
     def query_key(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Return what asks and what is asked, each (B, H, L, D / H), of `hidden` (B, L, D)."""
         return self._split(self.query(hidden)), self._split(self.key(hidden))
+
+    def _drops(self) -> bool:
+        return self.training and self.dropout > 0
 
     def _split(self, projected: Tensor) -> Tensor:
         """Turn (B, L, D) into (B, H, L, D / H)."""

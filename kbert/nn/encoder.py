@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu
 
 from kbert.nn.attention import SelfAttention
 from kbert.nn.embeddings import Embeddings
+from kbert.nn.linear import Linear
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,8 +48,8 @@ class Layer(nn.Module):
             config.width, heads=config.heads, dropout=config.attention_dropout
         )
         self.attention_norm = nn.LayerNorm(config.width, eps=config.layer_norm_eps)
-        self.expand = nn.Linear(config.width, config.feed_forward)
-        self.contract = nn.Linear(config.feed_forward, config.width)
+        self.expand = Linear(config.width, config.feed_forward, activated=True)
+        self.contract = Linear(config.feed_forward, config.width)
         self.output_norm = nn.LayerNorm(config.width, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -61,7 +61,7 @@ class Layer(nn.Module):
         attended = self.attention(hidden, mask=mask, only_first=only_first)
         hidden = hidden[:, :1] if only_first else hidden
         hidden = self.attention_norm(hidden + self.dropout(attended))
-        expanded = gelu(self.expand(hidden))
+        expanded = self.expand(hidden)  # GELU is in it
         normed: Tensor = self.output_norm(hidden + self.dropout(self.contract(expanded)))
         return normed
 

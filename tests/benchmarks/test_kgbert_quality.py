@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.data import REPOSITORY
 from benchmarks.kgbert_quality import QUICK, TASKS, measure, report
+from kbert.errors import RunError
 from kgbert.flags import add_flags
 from kgbert.settings import settings_from
 
@@ -23,21 +25,32 @@ class Commands:
     def __init__(self) -> None:
         self.calls: list[tuple[str, list[str]]] = []
 
-    def __call__(self, module: str, flags: Sequence[str], paths: Mapping[str, str]) -> None:
+    def __call__(self, module: str, flags: Sequence[str]) -> None:
         self.calls.append((module, list(flags)))
         folder = Path(flags[flags.index("--output") + 1])
         folder.mkdir()
         if module == "kgbert.train":
-            seed = int(flags[flags.index("--seed") + 1])
-            settings = {"seed": seed, "output": str(folder), "train_share": 0.2}
-            settings["init"] = PATHS["KBERT_MINILM"]
-            content = {"settings": settings, "protocol": "trained", "data": {"path": "/p"}}
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--config")
+            add_flags(parser)
+            given = vars(parser.parse_args(list(flags)))
+            recipe = given.pop("config", None)
+            settings = settings_from(recipe, given)
+            content = {"settings": settings.to_mapping(), "protocol": "trained"}
+            content["data"] = {"path": "/p"}
             (folder / "run.json").write_text(json.dumps(content))
+            (folder / "metrics.json").write_text('{"seconds": 7.5, "epochs": [{"loss": 0.5}]}')
             return
         run = json.loads((Path(flags[0]) / "run.json").read_bytes())
         headline = {"mr": float(run["settings"]["seed"]), "mrr": 0.5}
         content = {"protocol": "p", "headline": headline, "original": {}, "figures": {}}
         (folder / "metrics.json").write_text(json.dumps(content))
+
+
+@pytest.fixture(autouse=True)
+def _paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, path in PATHS.items():
+        monkeypatch.setenv(name, path)
 
 
 def test_every_seed_is_trained_and_evaluated_once() -> None:
@@ -50,13 +63,39 @@ def test_every_seed_is_trained_and_evaluated_once() -> None:
     assert [module for module, _ in commands.calls] == ["kgbert.train", "kgbert.evaluate"] * 3
     assert "somewhere" not in json.dumps(records) and "/p" not in json.dumps(records)
     assert records[0]["settings"]["init"] == "${KBERT_MINILM}"
+    assert records[0]["train_seconds"] == 7.5
     text = report("umls", task, records)
     assert "| mr " in text and "2.0000" in text and "1.0000" in text and "1.47" in text
-    assert "trained on 20% of the training triples" in text
+    assert "trained on 100% of the training triples" in text
     again = measure(
         task, (1, 2, 3, 4), paths=PATHS, run=commands, known=records, keep=lambda records: None
     )
     assert len(commands.calls) == 8 and again[:3] == records
+
+
+def test_runs_that_are_kept_are_not_trained_again_unless_they_are_others(tmp_path: Path) -> None:
+    commands, task = Commands(), TASKS["wn11"]
+
+    def go(*, extra: Sequence[str] = ()) -> list[dict[str, Any]]:
+        return measure(
+            task,
+            (1,),
+            paths=PATHS,
+            run=commands,
+            extra=extra,
+            folders=tmp_path,
+            keep=lambda records: None,
+        )
+
+    first = go()
+    assert (tmp_path / "seed1/run.json").is_file() and first[0]["train_share"] == 0.2
+    again = go()
+    assert [module for module, _ in commands.calls] == [
+        *("kgbert.train", "kgbert.evaluate", "kgbert.evaluate")
+    ]
+    assert {**again[0], "evaluate_seconds": 0} == {**first[0], "evaluate_seconds": 0}
+    with pytest.raises(RunError, match="another epochs"):
+        go(extra=("--epochs", "7"))
 
 
 @pytest.mark.parametrize("name", list(TASKS))

@@ -12,9 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.encoder_flops import flops, whole_ranking
 from benchmarks.plain_wordpiece import PlainWordPiece
-from benchmarks.ranking_measure import DISTINCT, FAST, FIRST, measure
+from benchmarks.ranking_measure import DISTINCT, FAST, FIRST, KERNELS, measure
 from benchmarks.ranking_settings import Setting, drawn_network, laid_out, sliced
-from benchmarks.ranking_ways import ORIGINAL
+from benchmarks.ranking_ways import ORIGINAL, drawn
 from kbert.nn.config import EncoderConfig
 from kbert.tokenizer import Tokenizer
 from kgbert.data import load_data
@@ -44,9 +44,11 @@ def setting(*, triples: int, entities: int, max_length: int = 12) -> Setting:
 
 
 def test_all_ways_come_to_the_same_ranks() -> None:
-    found = measure(setting(triples=40, entities=30))
+    made = setting(triples=40, entities=30)
+    made.network.train()  # as a loaded network is; dropout must not count
+    found = measure(made)
     ways = found["ways"]
-    assert next(iter(ways)) == ORIGINAL and list(ways)[-3:] == [DISTINCT, FIRST, FAST]
+    assert next(iter(ways)) == ORIGINAL and list(ways)[-4:] == [DISTINCT, FIRST, KERNELS, FAST]
     for each in ways.values():
         assert each["different_ranks"] == 0 and each["seconds"] > 0
     assert found["ranks"] == 80
@@ -56,6 +58,37 @@ def test_all_ways_come_to_the_same_ranks() -> None:
     assert operations == sorted(operations, reverse=True)
     product = np.prod([each["times_step_before"] for each in ways.values()])
     assert product == pytest.approx(ways[FAST]["times_original"])
+    assert 0 <= ways[FAST]["again"] < ways[FAST]["inputs"] and "whole" not in found
+
+
+def test_a_share_of_the_queries_is_ranked_in_every_way_and_all_of_them_in_ours() -> None:
+    found = measure(replace(setting(triples=40, entities=30), queries=9))
+    whole = found["whole"]
+    assert found["queries"] == 9 < found["queries_of_the_test_set"]
+    assert found["ranks"] < whole["ranks"] == 80 and list(whole["ways"]) == [KERNELS, FAST]
+    assert whole["ways"][FAST]["different_ranks"] == 0
+    inputs = found["ways"][ORIGINAL]["inputs"] * whole["ranks"] / found["ranks"]
+    assert whole["original_inputs"] == pytest.approx(inputs, rel=0.1)
+
+
+def test_drawn_queries_keep_their_rows() -> None:
+    made = setting(triples=40, entities=30)
+    known = made.data.filter(*PARTS)
+    every = Queries.plan(made.data.test, sides=SIDES, known=known, entities=30)
+    assert drawn(every, share=len(every)) is every
+    some = drawn(every, share=9)
+    read = [list(each.read(0, len(each), known=known, entities=30)) for each in (every, some)]
+    asked = [
+        {
+            (query.column, *sorted(map(tuple, each.triples[query.rows].tolist()))): query.candidates
+            for query in found
+        }
+        for each, found in zip((every, some), read, strict=True)
+    ]
+    assert len(asked[1]) == 9 and set(asked[1]) < set(asked[0])
+    for key, candidates in asked[1].items():
+        assert np.array_equal(candidates, asked[0][key])
+    assert sorted(some.members.tolist()) == list(range(len(some.triples)))
 
 
 def test_a_slice_keeps_its_triples_and_what_is_known() -> None:
@@ -76,8 +109,8 @@ def test_operations_are_those_that_torch_counts(first_only: bool) -> None:
     made = setting(triples=2, entities=10)
     network, length = made.network, 11
     ids = torch.ones(3, length, dtype=torch.long)
-    # Other kernels of attention are not counted on a CPU.
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
+    # Other kernels of attention are not counted on a CPU, nor are products without gradient.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         if first_only:
             network(ids, ids * 0)
         else:

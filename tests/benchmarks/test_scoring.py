@@ -28,20 +28,27 @@ def test_the_rewritten_loop_has_our_scores(tmp_path: Path) -> None:
         (DATA.texts.entity(h), DATA.texts.relation(r), DATA.texts.entity(t))
         for h, r, t in DATA.train[:40].tolist()
     ]
-    theirs = rewritten(model, [(f"{head} [SEP] {link}", tail) for head, link, tail in texts])()
+    theirs = rewritten(model, [(f"{head} [SEP] {link}", tail) for head, link, tail in texts])(
+        slice(40)
+    )
     ours = TripleScorer.from_pretrained(model).score(texts, output="logit")
     assert np.abs(theirs[:, 1] - ours).max() < 1e-5 and ours.std() > 1e-3
 
 
-def test_rounds_alternate() -> None:
-    calls: list[str] = []
+def test_rounds_alternate_and_cover_all_triples() -> None:
+    calls: list[tuple[str, int]] = []
+    rows = np.arange(1000.0)
 
-    def call(name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        calls.append(name)
-        return np.zeros(1)
+    def call(name: str, part: slice) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        calls.append((name, len(rows[part])))
+        return rows[part]
 
-    timed = alternate([lambda: call("a"), lambda: call("b")], rounds=2)
-    assert calls == ["a", "b"] * 3 and [len(each.seconds) for each in timed] == [2, 2]
+    timed = alternate(
+        [lambda part: call("a", part), lambda part: call("b", part)], count=1000, rounds=3
+    )
+    sizes = [256, 333, 333, 334]
+    assert calls == [(name, size) for size in sizes for name in "ab"]
+    assert all(len(each.seconds) == 3 and np.array_equal(each.scores, rows) for each in timed)
 
 
 def test_the_report_has_each_contender() -> None:
