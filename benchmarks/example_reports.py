@@ -2,9 +2,9 @@
 
 `python -m benchmarks.example_reports --kbert RUN --kgbert RUN` writes `docs/examples`; the runs are
 what `python -m kbert.train --kg cn_dbpedia` and `python -m kgbert.train` wrote over the packaged
-samples, the second one evaluated by `python -m kgbert.evaluate`. Pictures are taken in a headless
-Chromium; `--review FOLDER` also writes each page at 390 and at 1440 pixels, in light, dark and
-print, to be looked at before it is published.
+samples, the second one evaluated by `python -m kgbert.evaluate` for both tasks. Pictures are taken
+in a headless Chromium; `--review FOLDER` also writes each page at 390 and at 1440 pixels, in light,
+dark and print, to be looked at before it is published.
 """
 
 from __future__ import annotations
@@ -24,29 +24,38 @@ from kbert.errors import RunError
 
 EXAMPLES: Final = REPOSITORY / "docs" / "examples"
 TRIPLE: Final = ("sodium_fluoride", "contains", "sodium")
-EVALUATION: Final = "evaluation/link-prediction-test/report.html"
+EVALUATIONS: Final = {
+    "link-prediction": "kgbert-evaluation",
+    "triple-classification": "kgbert-classification",
+}
+_PICTURED: Final = ("kbert-run", "kgbert-triple")
 _PICTURE: Final = (1000, 1400)  # width, and at most this height
 
 
 def write_pages(kbert_run: Path, kgbert_run: Path) -> list[Path]:
     """Write the pages by the commands. Raises `RunError` where one of them fails."""
-    first, second, third, fourth = (
-        EXAMPLES / f"{name}.html"
-        for name in ("kbert-run", "kgbert-run", "kgbert-evaluation", "kgbert-triple")
+    EXAMPLES.mkdir(exist_ok=True)
+    report, triples, triple = (
+        EXAMPLES / f"{name}.html" for name in ("kbert-run", "kgbert-run", "kgbert-triple")
     )
-    triple = [*TRIPLE, "--run", str(kgbert_run), "--html", str(fourth), "--overwrite"]
+    question = [*TRIPLE, "--run", str(kgbert_run), "--html", str(triple), "--overwrite"]
     failed = (
-        run_page.main([str(kbert_run), "-o", str(first)])
+        run_page.main([str(kbert_run), "-o", str(report)])
         or kgbert.run_page.main([str(kgbert_run)])
-        or kgbert.inspect.main(triple)
+        or kgbert.inspect.main(question)
     )
     if failed:
         raise RunError("a page could not be made")
-    # The two stand in one folder here, where they stand in the run's otherwise.
     text = (kgbert_run / run_page.REPORT).read_text(encoding="utf-8")
-    second.write_text(text.replace(f'href="{EVALUATION}"', f'href="{third.name}"'), "utf-8")
-    third.write_text((kgbert_run / EVALUATION).read_text(encoding="utf-8"), encoding="utf-8")
-    return [first, second, third, fourth]
+    written = [report, triples, triple]
+    for task, name in EVALUATIONS.items():
+        # They stand in one folder here, where they stand in the run's otherwise.
+        link, file = f"evaluation/{task}-test/{run_page.REPORT}", EXAMPLES / f"{name}.html"
+        text = text.replace(f'href="{link}"', f'href="{file.name}"')
+        file.write_text((kgbert_run / link).read_text(encoding="utf-8"), encoding="utf-8")
+        written.append(file)
+    triples.write_text(text, encoding="utf-8")
+    return written
 
 
 def take_picture(running: Browser, file: Path) -> None:
@@ -83,11 +92,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _make(options: argparse.Namespace) -> None:
-    EXAMPLES.mkdir(exist_ok=True)
     files = write_pages(options.kbert, options.kgbert)
     with browser() as running:
         for file in files:
-            take_picture(running, file)
+            if file.stem in _PICTURED:
+                take_picture(running, file)
             if options.review is not None:
                 options.review.mkdir(parents=True, exist_ok=True)
                 review(running, file, options.review)

@@ -101,11 +101,10 @@ def report_on(run: str | Path, *, evaluation: Path | None = None) -> None:
     if not plots.available():
         console.say(f"note: {plots.MISSING}")
     try:
+        file = Path(run) / REPORT if evaluation is None else write_evaluation(evaluation)
         if evaluation is None or Path(run).resolve() in evaluation.resolve().parents:
-            files = write_pages(run)
-        else:
-            files = [write_evaluation(evaluation)]
-        console.say(f"report: {files[0] if evaluation is None else evaluation / REPORT}")
+            write_pages(run)
+        console.say(f"report: {file}")
     except (KbertError, GraphError) as error:
         console.say(f"note: no report was written: {error}")
 

@@ -128,7 +128,7 @@ def written(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
+        return f"{value:.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
     if isinstance(value, list | tuple):
         return ", ".join(map(written, value))
     text = str(value)
