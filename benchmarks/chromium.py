@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_PATIENCE: Final = 60.0  # seconds; the machine may be busy
+_PATIENCE: Final = 180.0  # seconds; the machine may be busy
 _FLAGS: Final = (
     "--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu",
     "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",

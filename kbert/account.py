@@ -15,22 +15,17 @@ from kbert.tree import Branch, Node, SentenceTree
 
 @dataclass(frozen=True, slots=True)
 class FactAccount:
-    """One fact of a mention: `triple` as the graph has it, `said` in words (None: has none).
+    """One fact of a mention: `triple` as the graph has it, `words` as far as there are any.
 
     `branch` is where it stands in the tree; if it does not, `reason` says why. `tokens` is its
     length, 0 where it has none.
     """
 
     triple: Triple
-    said: Fact | None
+    words: Fact
     tokens: int
     branch: Branch | None
     reason: str
-
-    @property
-    def words(self) -> Fact:
-        """Relation and tail for a person."""
-        return self.said or Fact(self.triple.relation, self.triple.tail)
 
 
 @dataclass(frozen=True, slots=True)

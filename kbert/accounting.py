@@ -145,7 +145,8 @@ class Accountant:
         if not why:
             why = f"beyond the mention's budget (--max-facts {inject.max_facts})"
         tokens = 0 if branch is None else len(branch[1])
-        return FactAccount(Triple(entity, *fact), said, tokens, None, why)
+        words = said or Fact(inject.store.relation_name(fact.relation), fact.tail)
+        return FactAccount(Triple(entity, *fact), words, tokens, None, why)
 
 
 def _size(branch: Branch) -> int:
@@ -155,7 +156,7 @@ def _size(branch: Branch) -> int:
 def _why_not(policy: Policy, fact: Fact, store: TripleStore) -> str:
     """Say which part of a policy leaves a fact out, as far as that can be told; else `""`."""
     if store.readable(fact) is None:
-        return "it only names the entity, or its tail has no name"
+        return "it only names the entity, or has no words in a wanted language"
     part: object = policy
     repeats = 0
     while part is not None:

@@ -11,7 +11,7 @@ import numpy as np
 from kbert.batch import Batch
 from kbert.model import Model
 from kbert.nn.attending import attention_of
-from kbert.tree import SentenceTree
+from kbert.tree import Node, SentenceTree
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,5 +43,12 @@ def gazes_of(model: Model, tree: SentenceTree) -> Iterator[Gaze]:
     )
     shares = found[:, 0].cpu().numpy()
     first = model.inject.tokenizer.piece(tree.token_ids[0])
-    for name, start, stop in [(first, 0, 1), *((n.entity, n.start, n.stop) for n in tree.nodes)]:
+    asking = [(first, 0, 1), *((_name(node, tree), node.start, node.stop) for node in tree.nodes)]
+    for name, start, stop in asking:
         yield Gaze(name, (start, stop), shares[:, :, start:stop].mean(axis=2, dtype=np.float32))
+
+
+def _name(node: Node, tree: SentenceTree) -> str:
+    """Return how the text calls a mention."""
+    text = tree.pair if tree.segments[node.start] and tree.pair is not None else tree.text
+    return text[tree.starts[node.start] : tree.ends[node.stop - 1]]

@@ -43,11 +43,12 @@ class Effect:
 
     `change` is the probability without it less that with it, of the label that is predicted with
     it; of tags the word with the largest change counts, and `row` is its row. `flips` counts the
-    rows with another label, `label` is that of `row` without the fact. `instead` are the facts
-    that come in.
+    rows with another label, `label` is that of `row` without the fact. `words` is the triple as a
+    person reads it, and so are the facts that come `instead`.
     """
 
     triple: Triple
+    words: Triple
     outcome: Outcome
     row: int
     change: float
@@ -90,16 +91,17 @@ def effects_of(
     _, whole = outcome_of(model, text, pair)
     if not whole.rows:  # no word of the text has a piece
         return
-    there = [fact.triple for fact in account.injected]
-    for triple in dict.fromkeys(there):
+    there = _in_words(account)
+    for triple, words in there.items():
         inject = rebuild(without(model.inject.store, triple))
-        other = model.with_injector(inject)
-        _, outcome = outcome_of(other, text, pair)
-        yield _effect(triple, whole, outcome, instead=_new(inject, account, there))
+        _, outcome = outcome_of(model.with_injector(inject), text, pair)
+        left = _in_words(account_for(inject, text, pair))
+        instead = tuple(said for fact, said in left.items() if fact not in there)
+        yield _effect(triple, words, whole, outcome, instead=instead)
 
 
 def _effect(
-    triple: Triple, whole: Outcome, outcome: Outcome, *, instead: tuple[Triple, ...]
+    triple: Triple, words: Triple, whole: Outcome, outcome: Outcome, *, instead: tuple[Triple, ...]
 ) -> Effect:
     best = [whole.best(row) for row in range(len(whole.rows))]
     changes = [
@@ -109,6 +111,7 @@ def _effect(
     row = max(range(len(changes)), key=lambda number: abs(changes[number]))
     return Effect(
         triple=triple,
+        words=words,
         outcome=outcome,
         row=row,
         change=changes[row],
@@ -118,6 +121,11 @@ def _effect(
     )
 
 
-def _new(inject: Injector, account: Account, there: list[Triple]) -> tuple[Triple, ...]:
-    found = account_for(inject, account.tree.text, account.tree.pair).injected
-    return tuple(dict.fromkeys(fact.triple for fact in found if fact.triple not in there))
+def _in_words(account: Account) -> dict[Triple, Triple]:
+    """Return the facts in a tree, each once, as a person reads them."""
+    return {
+        fact.triple: Triple(mention.title, *fact.words)
+        for mention in account.mentions
+        for fact in mention.facts
+        if fact.branch is not None
+    }

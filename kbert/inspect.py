@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kbert import console
-from kbert.errors import SettingsError
+from kbert.errors import DataError, SettingsError
 from kbert.flags import HELP, add_settings
 from kbert.settings import TrainSettings
 
@@ -93,6 +93,9 @@ def _inspect(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
     """Refuse what would have no effect, before anything is read."""
+    for flag, text in (("TEXT", options.text), ("--pair", options.pair or "")):
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise DataError(f"{flag} is not UTF-8: {text[:40]!r}")
     if options.run is None and "kg" not in overrides:
         raise SettingsError("name a graph with --kg, or a trained run with --run")
     if options.run is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -25,6 +26,7 @@ from kbert.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from kbert.nn import Encoder
 
+_LEFT_OUT = "Not computed (--no-effects)."
 _FACTS = 64  # facts of an entity that a learnt vocabulary reads
 
 
@@ -71,11 +73,7 @@ def with_model(
     """
     record = RunRecord.read(Path(run))
     settings = dataclasses.replace(record.settings, **overrides)
-    if record.task == "qa":
-        raise RunError(f"{run}: answers questions, and inspect reads models of labels; leave --run")
-    if (pair is not None) != (record.task == "pair"):
-        wanted = "pairs of texts: say --pair" if pair is None else "single texts: leave --pair out"
-        raise DataError(f"{run}: was trained on {wanted}")
+    _check(record, run=run, is_pair=pair is not None)
     model = load(
         run,
         kg=overrides.get("kg"),
@@ -83,27 +81,30 @@ def with_model(
         device=device,
         announce=console.say,
     )
-    tokenizer = model.inject.tokenizer
-
-    def rebuild(store: TripleStore) -> Injector:
-        return make_injector(settings, store, tokenizer)
-
+    _check_length(model, settings, run=run)
     _say_overrides(record, overrides)
-    positions = cast("Encoder", model.network.encoder).config.max_positions
-    if settings.max_length > positions:
-        raise SettingsError(f"--max-length {settings.max_length}: {run} has {positions} positions")
+    rebuild = partial(make_injector, settings, tokenizer=model.inject.tokenizer)
     model = model.with_injector(rebuild(model.inject.store))
     tree, outcome = outcome_of(model, text, pair)
     account = account_for(model.inject, tree.text, pair)
     found = list(_effects(model, account, rebuild)) if effects else []
-    short = attention and len(tree) <= DRAWN
-    findings = Findings(
-        outcome,
-        found,
-        list(gazes_of(model, tree)) if short else [],
-        "" if effects else "Not computed (--no-effects).",
-    )
-    return Seen(account, findings)
+    gazes = list(gazes_of(model, tree)) if attention and len(tree) <= DRAWN else []
+    return Seen(account, Findings(outcome, found, gazes, "" if effects else _LEFT_OUT))
+
+
+def _check(record: RunRecord, *, run: str, is_pair: bool) -> None:
+    """Refuse a model that a text, or a pair of them, is not for."""
+    if record.task == "qa":
+        raise RunError(f"{run}: answers questions, and inspect reads models of labels; leave --run")
+    if is_pair != (record.task == "pair"):
+        wanted = "single texts: leave --pair out" if is_pair else "pairs of texts: say --pair"
+        raise DataError(f"{run}: was trained on {wanted}")
+
+
+def _check_length(model: Model, settings: TrainSettings, *, run: str) -> None:
+    positions = cast("Encoder", model.network.encoder).config.max_positions
+    if settings.max_length > positions:
+        raise SettingsError(f"--max-length {settings.max_length}: {run} has {positions} positions")
 
 
 def _effects(

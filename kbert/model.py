@@ -24,6 +24,7 @@ from kbert.errors import DataError, RunError
 from kbert.examples import join_words, split_words
 from kbert.forms import task_of
 from kbert.knowledge import load_recorded, make_injector
+from kbert.pretrained import check_run
 from kbert.run import RunRecord
 from kbert.tasks import Tagging, Task, align
 from kbert.tokenizer import Tokenizer
@@ -274,6 +275,7 @@ def load(
     with torch.device("meta"):  # memory comes with the loaded weights
         encoder = Encoder(EncoderConfig.from_folder(folder))
         network = task.head(encoder, dropout=0.0, generator=torch.Generator())
+    check_run(record, tokenizer, encoder.config, folder=folder)
     load_weights(network, folder)
     inject = make_injector(record.settings, store, tokenizer)
     return Model(network.to(device), inject=inject, task=task, kind=record.task, unit=record.unit)

@@ -83,7 +83,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     shard = read_shard(options.shard)
     _check(options)
     from kbert.devices import check_device
-    from kgbert.evaluation import Wishes, evaluate, folder_of
+    from kgbert.evaluation import Wishes, check_output, evaluate
     from kgbert.run import Run
     from kgbert.run_page import report_on
 
@@ -100,11 +100,14 @@ def _evaluate(options: argparse.Namespace) -> None:
         precision=options.precision,
         batch_tokens=options.batch_tokens,
     )
+    runs = [
+        Run.open(folder) for folder in options.runs
+    ]  # all of them before the first is long at it
+    places = [check_output(run, wishes) for run in runs]
     found = []
-    for folder in options.runs:
-        run = Run.open(folder)
+    for folder, run, place in zip(options.runs, runs, places, strict=True):
         outcome = evaluate(run, wishes, say=console.say)
-        report_on(folder, evaluation=folder_of(run, wishes))
+        report_on(folder, evaluation=place)
         console.emit(f"{folder}\n{outcome.protocol}\n\n{outcome.text}\n")
         found.append(outcome)
     if len(found) > 1:

@@ -55,7 +55,8 @@ def inspection_page(account: Account, findings: Findings | None = None) -> Html:
         before.append(_effects(findings))
         if findings.gazes:
             figures = attention_figures(findings.gazes, tree, labels)
-            note = "A row is a head of a layer, a column a token; the darker, the more attention."
+            note = "A row is a head of a layer, a column a token; the stronger its colour, the more"
+            note += " attention."
             after.insert(0, section("Attention", figures, name="attention", note=note))
     return _page(tree, labels, before=before, after=after)
 
@@ -78,7 +79,7 @@ def _page(
     before: Sequence[Child],
     after: Sequence[Child] = (),
 ) -> Html:
-    title = tree.text if len(tree.text) <= 40 else tree.text[:39] + "…"
+    title = tree.text if len(tree.text) <= 80 else tree.text[:79] + "…"
     data: dict[str, Any] = {"labels": list(labels), "trunk": list(map(int, tree.trunk))}
     visible = tree.visible() if len(tree) <= DRAWN else None
     said = element("p", _POINT, class_="said", id="seen", role="status", aria_live="polite")

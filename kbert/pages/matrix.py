@@ -27,7 +27,7 @@ def matrix_figure(visible: NDArray[np.bool_], labels: Sequence[str], trunk: Sequ
     length = len(visible)
     cell = 15 if length <= 32 else 12 if length <= _NAMED else 7 if length <= 128 else 4
     named = length <= _NAMED
-    margin = max(width(fitted(label, 8)) for label in labels) * 6 + 8 if named else 4
+    margin = max(width(fitted(label, 8)) for label in labels) * 7 + 8 if named else 4
     drawn = [element("rect", class_="ground", x=margin, y=margin, width=length * cell,
                      height=length * cell)]  # fmt: skip
     path = "".join(
@@ -39,12 +39,7 @@ def matrix_figure(visible: NDArray[np.bool_], labels: Sequence[str], trunk: Sequ
     drawn.append(element("path", class_="cells", d=path))
     drawn.append(element("g", class_="lit"))
     if named:
-        size = length * cell
-        lines = "".join(
-            f"M{margin} {margin + at}h{size}M{margin + at} {margin}v{size}"
-            for at in range(0, size + 1, cell)
-        )
-        drawn.append(element("path", class_="grid", d=lines))
+        drawn.append(_grid(length, margin=margin, cell=cell))
         drawn += _names(labels, trunk, margin=margin, cell=cell)
     size = margin + length * cell + 2
     share = visible.mean()
@@ -60,6 +55,15 @@ def matrix_figure(visible: NDArray[np.bool_], labels: Sequence[str], trunk: Sequ
         data_margin=margin,
         data_cell=cell,
     )
+
+
+def _grid(length: int, *, margin: int, cell: int) -> Html:
+    size = length * cell
+    lines = "".join(
+        f"M{margin} {margin + at}h{size}M{margin + at} {margin}v{size}"
+        for at in range(0, size + 1, cell)
+    )
+    return element("path", class_="grid", d=lines)
 
 
 def _names(labels: Sequence[str], trunk: Sequence[bool], *, margin: int, cell: int) -> list[Html]:

@@ -72,7 +72,7 @@ def _effect(outcome: Outcome, effect: Effect) -> Html:
     flips = f" ({effect.flips} words change)" if outcome.words and effect.flips else None
     return element(
         "tr",
-        element("td", *_fact(effect.triple)),
+        element("td", *_fact(effect.words)),
         None if word is None else element("td", word, " ", element("small", before)),
         element("td", f"{effect.change:+.4f}".replace("-", "−"), class_="number"),
         element(

@@ -15,7 +15,6 @@ from kbert.pages.markup import Html, element, join
 from kbert.tree import Node, SentenceTree
 from kbert.widths import fitted, width
 
-_COLUMN: Final = 7.0  # the width of a column at the size of the letters
 _CHIP: Final = 24  # the height of a token
 _HIGH: Final = 13  # the room for a position above or below it
 _GAP: Final = 4
@@ -173,7 +172,14 @@ def _draw(chip: Chip, tree: SentenceTree, labels: Sequence[str]) -> Html:
 
 
 def _width(label: str) -> float:
-    return max(22.0, width(fitted(label, _LONGEST)) * _COLUMN + 10)
+    return max(22.0, sum(map(_width_of, fitted(label, _LONGEST))) + 9)
+
+
+def _width_of(character: str) -> float:
+    """Estimate how wide a character is at 13 pixels: fonts differ, and the text is centred."""
+    if width(character) != 1:
+        return 6.75 * width(character)
+    return 12.5 if character in "mwMW@%" else 5.0 if character in "ijlftr.,:;'|!()[] " else 8.2
 
 
 def _length(labels: Sequence[str]) -> float:

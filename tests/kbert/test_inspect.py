@@ -158,7 +158,7 @@ def test_what_is_refused(runs: Runs, graph: Path, tmp_path: Path, capsys: Captur
         (["北京", "--run", runs("pair")], "was trained on pairs of texts: say --pair"),
         (["北京", "--run", run, "--max-length", "9999"], "has 512 positions"),
         (["北京", "--run", tmp_path], "not a run of kbert.train"),
-        (["北京\udcff", "--kg", graph], "lone surrogate"),
+        (["北京\udcff", "--kg", graph], "TEXT is not UTF-8"),
     ]
     for arguments, message in cases:
         assert message in refused(capsys, *arguments), arguments
