@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kbert import checkpoints, console
 from kbert.checkpoints import Checkpoint
 from kbert.errors import CheckpointError, Stopped
+from kbert.nn.checksums import CHECKSUMS
 from kbert.stops import Stop, Stops
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Keeper:
         about: Mapping[str, Any],
         keeping: Keeping,
         resumed: Checkpoint | None = None,
-        replaced: Sequence[str] = ("config.json", "model.safetensors"),
+        replaced: Sequence[str] = ("config.json", "model.safetensors", CHECKSUMS),
         appended: Sequence[str] = (),
     ) -> None:
         """Bind the folder and what a checkpoint says `about` its run: settings, fingerprints.

@@ -42,6 +42,7 @@ def make(data: Path) -> Make:
             "data": str(data), "kg": str(data / "graph.spo"), "epochs": 6, "batch_tokens": 20,
             "layers": 2, "width": 8, "feed_forward": 16, "learning_rate": 0.02, "max_length": 32,
             "fact_dropout": 0.3, "accelerator": "cpu", "checkpoint_steps": 1,
+            "output": str(data / "run"),
         }  # fmt: skip
         return TrainSettings(**(given | changes))
 
@@ -127,7 +128,7 @@ def test_without_the_best_weights_a_run_cannot_end(
     train = trained(make(epochs=2))
     whole = whole_run(train, tmp_path, monkeypatch)
     found = checkpoints.read(whole / "checkpoint-7")
-    assert found.files == ("config.json", "model.safetensors")
+    assert found.files == ("config.json", "model.safetensors", "checksums.json")
     run = tmp_path / "less"
     run.mkdir()
     (run / "model.safetensors").write_bytes((whole / "model.safetensors").read_bytes())
