@@ -216,8 +216,9 @@ def browser() -> Iterator[Browser]:
         flags = [*_FLAGS, f"--user-data-dir={profile}"]
         if os.geteuid() == 0:  # its sandbox does not run as root; the pages are our own
             flags.append("--no-sandbox")
+        # Isolated, so that the hook which confines Python processes of tests lets it start.
         process = subprocess.Popen(
-            [sys.executable, "-c", _START, str(theirs_in), str(theirs_out), path, *flags],
+            [sys.executable, "-I", "-c", _START, str(theirs_in), str(theirs_out), path, *flags],
             pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip

@@ -36,7 +36,7 @@ DOORS = {
     "huggingface_hub": ("kbert/nn/hub.py",),
     "lightning": (),
     "marisa_trie": ("graphs/name_trie.py",),
-    "matplotlib": ("graphs/pictures.py",),
+    "matplotlib": ("graphs/pictures.py", "kbert/run_pages/plots.py"),
     "networkx": (
         "graphs/networks.py",
         "kbert/tree.py",

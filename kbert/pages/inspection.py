@@ -120,7 +120,7 @@ def _summary(tree: SentenceTree) -> Html:
     return join(element("p", " · ".join(parts), class_="summary"))
 
 
-def frame(page: Html, *, height: int) -> Html:
+def frame(page: Html, *, height: int, title: str = "Sentence tree") -> Html:
     """Return a page within a page, for a notebook: it cannot reach what is around it."""
     return element(
         "iframe",
@@ -128,6 +128,6 @@ def frame(page: Html, *, height: int) -> Html:
         sandbox="allow-scripts",
         width="100%",
         height=height,
-        title="Sentence tree",
+        title=title,
         loading="lazy",
     )

@@ -13,14 +13,20 @@ import json
 from importlib import resources
 from typing import Any
 
-from kbert.pages.markup import Child, Html, element, join
+from kbert.pages.markup import Child, Html, element
 
 
-def document(title: str, *parts: Child, data: Any = None) -> Html:
-    """Return a whole page; `data` is what its script reads, of plain values."""
-    style, script = _asset("page.css"), _asset("page.js")
+def document(
+    title: str, *parts: Child, data: Any = None, more_style: str = "", scripted: bool = True
+) -> Html:
+    """Return a whole page; `data` is what its script reads, of plain values.
+
+    `more_style` are further rules; a page that is not `scripted` has no script at all.
+    """
+    style, script = _asset("page.css") + more_style, _asset("page.js")
+    allowed = f"'{_hash(script)}'" if scripted else "'none'"
     policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}';"
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src {allowed};"
         " img-src data:; base-uri 'none'; form-action 'none'"
     )
     head = element(
@@ -34,11 +40,11 @@ def document(title: str, *parts: Child, data: Any = None) -> Html:
         element("link", rel="icon", href="data:,"),
         element("style", Html(style)),
     )
-    scripts = join(
+    scripts = [
         element("script", _json(data), type="application/json", id="data"),
         element("script", Html(script)),
-    )
-    body = element("body", element("main", *parts), scripts)
+    ]
+    body = element("body", element("main", *parts), scripts if scripted else None)
     return Html("<!doctype html>\n" + element("html", head, body, lang="en") + "\n")
 
 
