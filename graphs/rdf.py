@@ -79,6 +79,27 @@ def read_rdf(
         report.notes.append(f"{path}: no triples; keys that its @context gives no IRI hold nothing")
 
 
+def is_graph(given: object) -> bool:
+    """Say whether this is a graph or a data set of rdflib; rdflib is not imported for it."""
+    return hasattr(given, "triples") and hasattr(given, "namespace_manager")
+
+
+def read_graph(graph: Any) -> list[Part]:
+    """Return the triples of a graph of rdflib, in its order, as a file's would be read.
+
+    Blank nodes are numbered in order of first appearance, and named graphs merged. Raises
+    `GraphError` for a triple that no graph of this package may hold.
+    """
+    sink = _Sink()
+    for head, relation, tail, *_ in graph:
+        try:
+            sink.add((head, relation, tail))
+        except ValueError as error:
+            shown = " ".join(str(part) for part in (head, relation, tail))
+            raise GraphError(f"rdflib graph: {shown[:120]!r}: {error}") from None
+    return [row[:3] for row in sink.taken()]
+
+
 def _read_turtle(
     text: str, *, path: str | Path, graphs: bool, engine: Engine
 ) -> Generator[Row, None, None]:

@@ -60,6 +60,22 @@ class TripleStore(Wording):
         return cls(content.from_triples(triples, name=name, languages=languages, given=given))
 
     @classmethod
+    def from_rdflib(
+        cls, graph: Any, *, name: str = "memory", languages: Sequence[str] = ()
+    ) -> TripleStore:
+        """Build a store from a graph of rdflib, as `open` does from a file of RDF.
+
+        Blank nodes are numbered in order of first appearance. Raises `GraphError` for what is no
+        such graph, or holds a triple that no file of RDF may hold, such as a literal as a head.
+        """
+        from graphs.rdf import is_graph, read_graph
+
+        if not is_graph(graph):
+            raise GraphError(f"{type(graph).__name__} is no graph of rdflib")
+        rows = read_graph(graph)
+        return cls(content.from_triples(rows, name=name, is_rdf=True, languages=languages))
+
+    @classmethod
     def open(
         cls,
         path: str | Path,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from kgbert.metrics import rank_metrics
-from kgbert.ranking import Progress, rank_triples
+from kgbert.ranking import BLOCK_QUERIES, Progress, rank_triples
 
 if TYPE_CHECKING:
     from kgbert.dataset import KnowledgeData, Part
@@ -39,21 +39,24 @@ def link_choices(
     cutting: ScoringEngine | None,
     fast: Callable[[ScoringEngine], ScoringEngine | None] = lambda engine: None,
     folder: Path | None = None,
+    block_queries: int = BLOCK_QUERIES,
     on_block: Callable[[Progress], None] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Return the figures of each choice by its name, ours first, the original's last.
 
     `ours` are the finished ranks of `engine`; `cutting` is an engine that cuts as the original
     does, or None where no input is cut. `fast` gives an engine's partner in low precision. Ranks
-    are kept in folders of `folder`. Raises what `rank_triples` raises.
+    are kept in folders of `folder`, in blocks of `block_queries`. Raises what `rank_triples`
+    raises.
     """
 
     def ranked(name: str, with_engine: ScoringEngine, **choice: Any) -> Ranks:
         place = None if folder is None else folder / name
         partner = fast(with_engine)
         return rank_triples(
-            with_engine, data, part=part, fast=partner, folder=place, on_block=on_block, **choice
-        ).ranks()
+            with_engine, data, part=part, fast=partner, folder=place, on_block=on_block,
+            block_queries=block_queries, **choice,
+        ).ranks()  # fmt: skip
 
     logit = ranked("logit1", engine, kind="logit1")
     found = {

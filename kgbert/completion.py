@@ -78,7 +78,8 @@ def complete(
     numbers = _candidates(candidates, tables.of(column))
     if known is not None:
         _refuse_shared(scorer, parts)
-        numbers = numbers[~np.isin(numbers, _answers(scorer, known, row=row, column=column))]
+        answers = _answers(scorer, known, row=row, column=column, tables=tables)
+        numbers = numbers[~np.isin(numbers, answers)]
     if not len(numbers):
         return []
     triples = np.repeat(row[None], len(numbers), axis=0)
@@ -153,25 +154,34 @@ def _refuse_shared(scorer: TripleScorer, parts: Mapping[str, Any]) -> None:
 
 
 def _answers(
-    scorer: TripleScorer, known: Any, *, row: NDArray[np.int64], column: int
+    scorer: TripleScorer, known: Any, *, row: NDArray[np.int64], column: int, tables: _Tables
 ) -> NDArray[np.int64]:
     """Return what stands in `column` of the known triples that agree with `row` elsewhere."""
     if isinstance(known, KnowledgeData):
-        if (known.entities, known.relations) != (scorer.entities.ids, scorer.relations.ids):
-            raise RunError(
-                f"{known.name}: is not the data of this scorer: its entities or relations are"
-                " others; give its triples by id"
-            )
+        _check_ids(scorer, known)
         triples = np.concatenate([known.positives(part) for part in PARTS]).astype(np.int64)
     else:
-        # What is unknown is no candidate; a text of something new is told by its text alone.
-        tables = _tables(scorer, "skip")
-        triples = read_rows(known, entities=tables.entities, relations=tables.relations).numbers
+        # Something new counts only if the query, or a candidate, has the same text.
+        entities, relations = tables.entities.closed(), tables.relations.closed()
+        triples = read_rows(known, entities=entities, relations=relations).numbers
     same = np.ones(len(triples), dtype=np.bool_)
     for other in {0, 1, 2} - {column}:
         same &= triples[:, other] == row[other]
     answers: NDArray[np.int64] = triples[same, column]
     return answers
+
+
+def _check_ids(scorer: TripleScorer, known: KnowledgeData) -> None:
+    """Refuse a data set that numbers otherwise; what a scorer has besides comes after its own."""
+    for ids, own in (
+        (known.entities, scorer.entities.ids),
+        (known.relations, scorer.relations.ids),
+    ):
+        if ids != own[: len(ids)]:
+            raise RunError(
+                f"{known.name}: is not the data of this scorer: its entities or relations are"
+                " others; give its triples by id"
+            )
 
 
 def _differences(

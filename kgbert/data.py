@@ -1,8 +1,8 @@
 """Open a data set for KG-BERT by its name, its folder, or the graph that it is to be made of.
 
 `load_data` reads a folder as KG-BERT has them (`graphs.splits` reads its triples, `kgbert.texts`
-its texts), or any graph of `graphs`, which it divides. `python -m kgbert.data NAME` says what a
-data set holds and what is wrong with its texts.
+its texts), or any graph of `graphs`, which it divides; a graph in hand is taken as it is.
+`python -m kgbert.data NAME` says what a data set holds and what is wrong with its texts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from graphs.catalog import CATALOG
 from graphs.compiled.folder import is_compiled
@@ -20,9 +20,13 @@ from graphs.errors import UnknownGraph, suggestion
 from kbert import console
 from kbert.errors import DataError, SettingsError
 from kgbert.dataset import PARTS, KnowledgeData, Part
+from kgbert.graph_objects import is_graph, store_of
 from kgbert.lint import lint_data, lint_folder
-from kgbert.reading import read_folder, read_graph
+from kgbert.reading import divide_graph, read_folder, read_graph
 from kgbert.texts import OnMissing, TextMode
+
+if TYPE_CHECKING:
+    from graphs.store import TripleStore
 
 __all__ = ["PARTS", "SAMPLE", "KnowledgeData", "Part", "load_data", "main"]
 
@@ -30,7 +34,7 @@ SAMPLE: Final = "sample"
 
 
 def load_data(
-    name_or_path: str | Path,
+    source: str | Path | TripleStore | Any,
     *,
     texts: TextMode = "name",
     on_missing: OnMissing = "error",
@@ -41,29 +45,36 @@ def load_data(
 ) -> KnowledgeData:
     """Open a data set: a folder or a graph by its path, else the packaged `sample`, else a name.
 
-    A name means a folder of `$KBERT_DATA/kgc`, else a graph of the catalogue (see `graphs.load`).
-    `texts` says what is read of entities, `on_missing` what is done with one that has no text (see
-    `kgbert.texts`); with `skip` it is no candidate either. A graph is divided by chance, with these
-    shares and this `seed` (see `graphs.splits.random_split`); `languages` is the preference among
-    its names and descriptions.
+    A `graphs.TripleStore` and a graph of rdflib are divided as they are. A name means a folder of
+    `$KBERT_DATA/kgc`, else a graph of the catalogue (see `graphs.load`). `texts` says what is read
+    of entities, `on_missing` what is done with one that has no text (see `kgbert.texts`); with
+    `skip` it is no candidate either. A graph is divided by chance, with these shares and this
+    `seed` (see `graphs.splits.random_split`); `languages` is the preference among its names and
+    descriptions, and that of a store is the one that it was opened with.
 
     Raises `DataError` and `graphs.GraphError`, with file and line where there is one.
     """
     _check(texts=texts, on_missing=on_missing)
-    path = _found(name_or_path)
+    shares = valid_share, test_share
+    if is_graph(source):
+        store = store_of(source, languages=languages)
+        return divide_graph(store, texts=texts, on_missing=on_missing, shares=shares, seed=seed)
+    if not isinstance(source, str | Path):
+        raise DataError(f"{type(source).__name__} is no data set; give a name, a path or a graph")
+    path = _found(source)
     if path is not None and path.is_dir() and not is_compiled(path):
-        return read_folder(path, name=str(name_or_path), texts=texts, on_missing=on_missing)
+        return read_folder(path, name=str(source), texts=texts, on_missing=on_missing)
     try:
         return read_graph(
-            name_or_path if path is None else path,
+            source if path is None else path,
             texts=texts,
             on_missing=on_missing,
-            shares=(valid_share, test_share),
+            shares=shares,
             seed=seed,
             languages=languages,
         )
     except UnknownGraph:
-        raise DataError(_unknown(str(name_or_path))) from None
+        raise DataError(_unknown(str(source))) from None
 
 
 def _check(*, texts: str, on_missing: str) -> None:

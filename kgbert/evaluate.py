@@ -132,6 +132,8 @@ def _over(found: Sequence[Outcome]) -> str:
 
     if not all(outcome.complete for outcome in found):
         return "not all runs are complete, so there is no mean"
+    if len({outcome.protocol for outcome in found}) > 1:
+        return "the runs' protocols differ, so there is no mean"
     try:
         return seeds_table(over_seeds([outcome.headline for outcome in found]))
     except ValueError as error:

@@ -17,11 +17,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from kbert.errors import SettingsError
+from kbert.errors import RunError, SettingsError
 from kgbert.compatibility import cuts
 from kgbert.engine import Precision, ScoringEngine
 from kgbert.link_evaluation import Engines, Plan, evaluate_links
-from kgbert.outcome import Outcome
+from kgbert.outcome import METRICS, Outcome
+from kgbert.record import read_json
 from kgbert.relation_evaluation import evaluate_relations
 from kgbert.triple_evaluation import evaluate_triples
 
@@ -70,6 +71,8 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
     """
     start = time.perf_counter()
     task = task_of(run, wishes)
+    if wishes.output is not None:
+        _check_output(wishes.output, run=run, task=task)
     data = run.load_data(wishes.dataset)
     for note in data.notes:
         say(f"note: {note}")
@@ -91,6 +94,17 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
     outcome.write(folder)
     say(f"written to {folder}" if outcome.complete else f"so far in {folder}")
     return outcome
+
+
+def _check_output(folder: Path, *, run: Run, task: Task) -> None:
+    """Refuse a folder with figures of another run or task. Raises `RunError`."""
+    file = folder / METRICS
+    there = read_json(file) if file.is_file() else None
+    if there is not None and (there.get("run"), there.get("task")) != (run.folder.name, task):
+        raise RunError(
+            f"{folder}: holds figures of {there.get('task')} by the run {there.get('run')}; choose"
+            " another --output"
+        )
 
 
 def task_of(run: Run, wishes: Wishes) -> Task:

@@ -62,13 +62,15 @@ def learnable(store: TripleStore) -> Learnable:
     return Learnable(TripleStore.from_triples(kept, name=store.name), notes)
 
 
-def entity_wording(store: TripleStore, entities: tuple[str, ...], *, mode: TextMode) -> Wording:
+def entity_wording(
+    store: TripleStore, entities: tuple[str, ...], *, mode: TextMode, required: bool = True
+) -> Wording:
     """Say what `entities` are called in `store`, in the languages that it was opened with.
 
-    Raises `DataError` where descriptions are asked for and no entity has one.
+    Raises `DataError` where descriptions are asked for, and `required`, and no entity has one.
     """
     described = {} if mode == "name" else _descriptions(store)
-    if mode != "name" and not described:
+    if mode != "name" and required and not described:
         raise DataError("no descriptions of entities; take texts 'name'", file=store.name)
     texts, without = {}, 0
     for entity in entities:

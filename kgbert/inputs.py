@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from graphs import rdf
 from graphs.errors import suggestion
 from kbert.errors import DataError
 from kgbert.names import SKIPPED, Lookup
@@ -92,11 +93,14 @@ def _is_one(given: Any) -> bool:
     """Say whether this is one row: a sequence whose first element is a part, not a row."""
     if isinstance(given, str):
         raise DataError(f"{shown(given)} is a text; give a triple, or several of them")
-    if hasattr(given, "columns") or not hasattr(given, "__getitem__") or not len(given):
+    if not isinstance(given, list | tuple | np.ndarray):
         return False
-    return isinstance(given, list | tuple | np.ndarray) and not (
-        hasattr(given[0], "__len__") and not isinstance(given[0], str)
-    )
+    is_scalar = isinstance(given, np.ndarray) and not given.ndim
+    return not is_scalar and len(given) > 0 and not _is_row(given[0])
+
+
+def _is_row(part: Any) -> bool:
+    return hasattr(part, "__len__") and not isinstance(part, str)
 
 
 def _rows(given: Any, *, columns: Sequence[str]) -> Iterable[Any]:
@@ -110,6 +114,8 @@ def _rows(given: Any, *, columns: Sequence[str]) -> Iterable[Any]:
                     f" of {', '.join(columns)}{suggestion(name, map(str, known))}"
                 )
         return zip(*(given[name] for name in columns), strict=True)
-    if not isinstance(given, Iterable):
+    if rdf.is_graph(given):
+        return rdf.read_graph(given)
+    if not isinstance(given, Iterable) or (isinstance(given, np.ndarray) and not given.ndim):
         raise DataError(f"{shown(repr(given))} is no triple, and holds none")
     return given

@@ -14,7 +14,7 @@ from kgbert.figure_tables import bounds_table, changes_table, policy_table, rank
 from kgbert.outcome import Outcome, headline_of, plain, rank_intervals
 from kgbert.protocol import link_protocol
 from kgbert.rank_files import PLAN, RankFolder
-from kgbert.ranking import rank_triples
+from kgbert.ranking import BLOCK_QUERIES, rank_triples
 from kgbert.ranking_clock import RankingClock, TimeUp
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kgbert.engine import ScoringEngine
     from kgbert.query_ranks import QueryRanks
 
+_CANDIDATES_OF_CPU: Final = 1 << 17  # of a block, so that it is minutes and not hours
 _GROUPS: Final = ("side", "cardinality", "entities", "leakage")  # those that are told to a person
 
 
@@ -77,6 +78,7 @@ def evaluate_links(
             fast=fast,
             folder=plan.folder,
             shard=plan.shard,
+            block_queries=block_queries(engines.exact, entities=len(data.entities)),
             on_block=clock,
         )
     except TimeUp:
@@ -88,6 +90,16 @@ def evaluate_links(
         return _partial(ranks, protocol=protocol)
     outcome = _whole(ranks, data, protocol=protocol)
     return _compared(outcome, ranks, engines, data, plan, say=say) if engines.original else outcome
+
+
+def block_queries(engine: ScoringEngine, *, entities: int) -> int:
+    """Return how many queries make a block; a ranking can only end, and say its pace, after one.
+
+    On a CPU a query of many entities is long. A GPU wants large blocks, whose batches are full.
+    """
+    if next(engine.network.parameters()).device.type != "cpu":
+        return BLOCK_QUERIES
+    return max(1, min(BLOCK_QUERIES, _CANDIDATES_OF_CPU // entities))
 
 
 def _check_folder(plan: Plan) -> None:
@@ -165,6 +177,7 @@ def _compared(
         cutting=engines.cutting,
         fast=engines.fast_of,
         folder=plan.folder / "original",
+        block_queries=block_queries(engines.exact, entities=len(data.entities)),
         on_block=RankingClock(about="the original's choices", say=say),
     )
     notes = compatibility.notes(engines.exact.sequences)

@@ -105,8 +105,16 @@ class Lookup:
         check_on_missing(on_missing)
         self.names = names
         self._on_missing = on_missing
+        self._reads_ids = on_missing == "id"
         self._numbers: dict[str, int] = {}
         self.new: dict[str, int] = {}  # texts of new ones, and their numbers
+
+    def closed(self) -> Lookup:
+        """Return a look-up that knows the same, the new ones too, and leaves out all others."""
+        found = Lookup(self.names, on_missing="skip")
+        found.new = self.new
+        found._reads_ids = self._on_missing == "id"
+        return found
 
     def number(self, part: Any, *, place: str) -> int:
         """Return the number of `part`, or `SKIPPED`.
@@ -114,7 +122,7 @@ class Lookup:
         Raises `DataError`, which begins with `place`, for what is no name and may not be new.
         """
         if isinstance(part, str):
-            key = _key(part)
+            key = _key(part, place=place)
             found = self._numbers.get(key)
             if found is None:
                 found = self._numbers[key] = self._named(key, place=place)
@@ -149,8 +157,9 @@ class Lookup:
         if found is not None:
             return found
         what, on_missing = self.names.what, self._on_missing
+        text = words(terms.readable(part)) if self._reads_ids else part
         if on_missing == "skip":
-            return SKIPPED
+            return self.new.get(text, SKIPPED)
         if not part.strip() or not is_text(part):
             raise DataError(f"{place}: the {what} is {shown(part)}, no text; write one")
         if on_missing == "error" and len(self.names):
@@ -159,17 +168,22 @@ class Lookup:
                 f"{self.names.nearest(part)}; if it is new, on_missing 'text' reads it as it"
                 " stands, 'id' as words, 'skip' leaves it out"
             )
-        text = words(terms.readable(part)) if on_missing == "id" else part
         return self.new.setdefault(text, len(self.names) + len(self.new))
 
 
-def _key(part: str) -> str:
-    """Return a string as graphs have it; terms of rdflib are strings that know what they are."""
+def _key(part: str, *, place: str) -> str:
+    """Return a string as graphs have it; terms of rdflib are strings that know what they are.
+
+    Raises `DataError` for a literal that RDF does not know, such as one with a lone surrogate.
+    """
     if type(part) is str or not hasattr(part, "n3"):
         return str(part)
     if hasattr(part, "datatype"):  # a literal
         language = getattr(part, "language", None) or ""
-        return terms.literal(str(part), language=language, datatype=str(part.datatype or ""))
+        try:
+            return terms.literal(str(part), language=language, datatype=str(part.datatype or ""))
+        except ValueError as error:
+            raise DataError(f"{place}: {error}") from None
     if hasattr(part, "skolemize"):  # a blank node
         return f"_:{part}"
     return terms.from_rdf(str(part))

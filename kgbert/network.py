@@ -8,6 +8,7 @@ too. Shapes: B batch, L length, C labels.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import torch
@@ -88,6 +89,18 @@ class TripleNetwork(nn.Module):
             network = cls(Encoder(config), labels=len(table), dropout=rate)
         load_weights(network.classifier, folder)
         return network
+
+    def lowered(self) -> TripleNetwork:
+        """Return a copy whose embeddings and layers are bfloat16.
+
+        Pooler and classifier stay in 32 bits: they cost nothing, and would round away the most, for
+        a logit of 8 has neighbours 1/32 apart in bfloat16, so that different triples would tie.
+        """
+        lowered = copy.deepcopy(self)
+        lowered.encoder.embeddings.to(torch.bfloat16)
+        lowered.encoder.layers.to(torch.bfloat16)
+        lowered.encoder.pooler.register_forward_pre_hook(lambda _, given: (given[0].float(),))
+        return lowered
 
     def save(self, folder: str | Path, *, labels: Sequence[str] | None = None) -> None:
         """Write `config.json` and `model.safetensors`, which transformers loads, into `folder`.

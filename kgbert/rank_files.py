@@ -74,6 +74,8 @@ class RankFolder:
         plan = {"format": FORMAT, "blocks": blocks, "identity": dict(identity)}
         if (self.path / PLAN).exists():
             self._check(plan)
+            if not (self.path / ROWS).exists():  # was damaged, and deleted
+                _write_table(self.path / ROWS, columns_of(queries))
             return
         try:
             (self.path / BLOCKS).mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 import graphs
 from graphs.splits import Split, Splits, random_split
+from graphs.store import TripleStore
 from kbert.errors import DataError
 from kgbert import graph_texts
 from kgbert.dataset import Ids, KnowledgeData, fingerprint
@@ -58,6 +60,20 @@ def read_graph(
     """Read a graph of `graphs` and divide it by chance. Raises `DataError`, `graphs.GraphError`."""
     notes: list[str] = []
     store = graphs.load(source, languages=languages, announce=notes.append)
+    data = divide_graph(store, texts=texts, on_missing=on_missing, shares=shares, seed=seed)
+    path = source if isinstance(source, Path) else None
+    return replace(data, path=path, notes=(*notes, *data.notes))
+
+
+def divide_graph(
+    store: TripleStore,
+    *,
+    texts: TextMode,
+    on_missing: OnMissing,
+    shares: tuple[float, float],
+    seed: int,
+) -> KnowledgeData:
+    """Divide a graph by chance; it is of no place. Raises `DataError` and `graphs.GraphError`."""
     facts, left_out = graph_texts.learnable(store)
     splits = random_split(facts, dev=shares[0], test=shares[1], seed=seed)
     wordings = (
@@ -68,9 +84,9 @@ def read_graph(
         splits,
         ids=Ids(splits.entities, splits.relations),
         wordings=wordings,
-        notes=[*notes, *left_out],
+        notes=left_out,
         name=store.name,
-        path=source if isinstance(source, Path) else None,
+        path=None,
         on_missing=on_missing,
     )
 

@@ -63,16 +63,13 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> None:
     shard, shards = _shard(options.shard)
     out: Path | None = options.output_file
+    if options.batch_tokens < 1:
+        raise SettingsError(f"--batch-tokens is {options.batch_tokens}; give 1 or more")
     if out is None:
         if options.merge or options.shard is not None:
             raise SettingsError("--shard and --merge need --output-file")
-        scorer = _scorer(options)
-        for block in read_blocks(options.file):
-            for line in _scored(scorer, block, options):
-                console.emit(line)
+        _stream(options)
         return
-    if options.batch_tokens < 1:
-        raise SettingsError(f"--batch-tokens is {options.batch_tokens}; give 1 or more")
     whole = options.shard is None
     if (whole or options.merge) and out.exists() and not options.overwrite:
         raise SettingsError(f"{out}: exists already; choose another --output-file or --overwrite")
@@ -81,6 +78,23 @@ def _run(options: argparse.Namespace) -> None:
         _compute(folder, options, shard=shard, shards=shards)
     if whole or options.merge:
         console.say(f"{out}: {folder.merge():,} triples")
+
+
+def _stream(options: argparse.Namespace) -> None:
+    """Write the scores of all lines to standard output, and say how many are left out."""
+    scorer = _scorer(options)
+    skipped = 0
+    for block in read_blocks(options.file):
+        lines = _scored(scorer, block, options)
+        skipped += _left_out(lines)
+        for line in lines:
+            console.emit(line)
+    if skipped:
+        console.say(f"{options.file}: {skipped:,} triples are left out (nan): a part is unknown")
+
+
+def _left_out(lines: Sequence[str]) -> int:
+    return sum(line.endswith("\tnan") for line in lines)
 
 
 def _shard(text: str | None) -> tuple[int, int]:
@@ -117,7 +131,7 @@ def _compute(folder: Shards, options: argparse.Namespace, *, shard: int, shards:
             if place > there:
                 lines = _scored(scorer, block, options)
                 append(lines)
-                skipped += sum(line.endswith("\tnan") for line in lines)
+                skipped += _left_out(lines)
                 pace.step(place)
     if skipped:
         console.say(f"{named}: {skipped:,} triples are left out (nan): a part is unknown")

@@ -24,6 +24,7 @@ from kgbert.scores import ScoreKind
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from graphs.store import TripleStore
     from kgbert.completion import Completion
     from kgbert.dataset import KnowledgeData
     from kgbert.engine import Precision
@@ -71,7 +72,7 @@ class TripleScorer:
         cls,
         source: str | Path,
         *,
-        texts: KnowledgeData | Mapping[str, str] | None = None,
+        texts: KnowledgeData | Mapping[str, str] | TripleStore | Any | None = None,
         relation_texts: Mapping[str, str] | None = None,
         device: str = "cpu",
         precision: Precision = "32",
@@ -81,8 +82,10 @@ class TripleScorer:
     ) -> TripleScorer:
         """Open a run of `kgbert.train`, or a model folder or hub id with two labels.
 
-        `texts` are further entities, or other texts, by id, or a data set, whose entities and
-        relations are taken instead of the run's; `announce` is told what a user should know.
+        `texts` are further entities, or other texts, by id; or a data set, whose entities and
+        relations are taken instead of the run's; or a graph, a `TripleStore` or one of rdflib, of
+        which the entities and relations that the run does not know are added, by their names.
+        `announce` is told what a user should know.
 
         Raises `CheckpointError` and `RunError` for a folder that cannot be used, or a data set that
         the run was not trained on, unless `allow_other_graph`.
@@ -174,9 +177,7 @@ class TripleScorer:
         if labels is None:
             scores.append(np.atleast_1d(self.score(negatives, output="logit_difference")))
             labels = np.repeat([1, 0], [len(each) for each in scores])
-        self.calibrator = Calibrator.fit(
-            np.concatenate(scores), np.asarray(labels, dtype=np.int64), method=method
-        )
+        self.calibrator = Calibrator.fit(np.concatenate(scores), np.asarray(labels), method=method)
         return self.calibrator
 
     def rank(

@@ -41,12 +41,8 @@ class TextEngine:
         precision: Precision = "32",
         batch_tokens: int = 4096,
     ) -> None:
-        """Score with `network`, which with `precision` bf16 is made bfloat16 itself."""
-        if precision == "bf16":
-            import torch
-
-            network = network.to(torch.bfloat16)
-        self.network = network.eval()
+        """Score with `network`, or with `precision` bf16 with a copy whose encoder is bfloat16."""
+        self.network = (network.lowered() if precision == "bf16" else network).eval()
         self.tokenizer = tokenizer
         self.form = form
         self._max_length = max_length

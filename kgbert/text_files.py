@@ -1,7 +1,7 @@
 """Read the text files of a KG-BERT folder: `id TAB text` in a line, and lists of ids.
 
-White space around a line is dropped, as the original does, so an empty last column is none. All
-that is wrong with a file is collected, each with its line; who loads data raises the first, and
+White space at the end of a line is dropped, as the original does, so an empty last column is none.
+All that is wrong with a file is collected, each with its line; who loads data raises the first, and
 `kgbert.lint` shows all.
 """
 

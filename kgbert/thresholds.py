@@ -95,6 +95,13 @@ class Thresholds:
         decided: NDArray[np.bool_] = scores.astype(np.float64) >= self.of(relations)
         return decided
 
+    def renumbered(self, numbers: Mapping[int, int]) -> Thresholds:
+        """Return the same for relations with other `numbers`; one without has no threshold."""
+        own = self.of_relation.items()
+        return Thresholds(
+            self.overall, {numbers[old]: value for old, value in own if old in numbers}
+        )
+
     def to_mapping(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
         own = {str(relation): value for relation, value in sorted(self.of_relation.items())}

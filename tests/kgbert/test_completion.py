@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphs import TripleStore
 from kbert.errors import DataError, RunError, SettingsError
 from kgbert import TripleScorer
 from tests.kgbert.runs import DATA, write_run
@@ -75,9 +76,36 @@ def test_known_triples_are_left_out_whatever_form_they_have(scorer: TripleScorer
         left = [each for each in plain if each.id not in answers]
         assert [(each.id, each.score) for each in filtered] == [(e.id, e.score) for e in left]
         assert filtered[0].rank == 1
+    store = TripleStore.from_triples(ids)
+    assert scorer.rank(head=head, relation=relation, known=store, top_k=None) == filtered
     other = dataclasses.replace(DATA, entities=("x", *DATA.entities[1:]), name="other")
     with pytest.raises(RunError, match="other: is not the data of this scorer"):
         scorer.rank(head=head, relation=relation, known=other)
+
+
+def test_known_triples_of_something_new_are_left_out(scorer: TripleScorer, tmp_path: Path) -> None:
+    known = [
+        ("a new metal", RELATION, TAIL),
+        ("another", RELATION, HEAD),
+        (HEAD, RELATION, "gas 7"),
+    ]
+    for on_missing, asked in (("text", "a new metal"), ("id", "a_new/metal")):
+        found = scorer.rank(
+            head=asked, relation=RELATION, known=known, on_missing=on_missing, top_k=None
+        )  # type: ignore[arg-type]
+        assert len(found) == len(DATA.entities) - 1
+        assert TAIL not in {each.id for each in found}
+    candidates = ["gas 7", "gas 8", TAIL]
+    found = scorer.rank(
+        head=HEAD, relation=RELATION, known=known, candidates=candidates, on_missing="text"
+    )
+    assert {each.id for each in found} == {"gas 8", TAIL}
+    # Further entities come after those of the data, whose numbers stay.
+    more = TripleScorer.from_pretrained(write_run(tmp_path / "run"), texts={"X1": "a new metal"})
+    head, relation, tail = DATA.train[0].tolist()
+    found = more.rank(head=head, relation=relation, known=DATA, top_k=None)
+    assert DATA.entities[tail] not in {each.id for each in found}
+    assert "X1" in {each.id for each in found}
 
 
 def test_a_shared_text_is_no_name_where_it_matters_whose(tmp_path: Path) -> None:

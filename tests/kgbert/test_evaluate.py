@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -34,9 +33,7 @@ def run(tmp_path: Path) -> Path:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make blocks of three queries, so that there are several."""
-    monkeypatch.setattr(
-        link_evaluation, "rank_triples", functools.partial(rank_triples, block_queries=3)
-    )
+    monkeypatch.setattr(link_evaluation, "block_queries", lambda engine, entities: 3)
 
 
 def opened(folder: Path) -> tuple[KnowledgeData, ScoringEngine]:
@@ -253,6 +250,40 @@ def test_several_runs_are_averaged(tmp_path: Path, capsys: pytest.CaptureFixture
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     mean, sd = f"{np.mean(values):.4f}", f"{np.std(values, ddof=1):.4f}"
     assert ["MRR", mean, sd, "3"] in rows and len(set(values)) > 1
+
+
+def test_figures_of_another_run_or_task_are_not_overwritten(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    triples = ["--task", "triple-classification", "--output", out]
+    assert main([str(run), *triples]) == 0 and main([str(run), *triples]) == 0
+    before = (tmp_path / "out" / "metrics.json").read_bytes()
+    assert main([str(run), "--output", out]) == 2
+    other = run.rename(run.with_name("other"))
+    assert main([str(other), *triples]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    said = f"error: {out}: holds figures of triple-classification by the run {run.name}; choose"
+    assert sum(line.startswith(said) for line in lines) == 2
+    assert (tmp_path / "out" / "metrics.json").read_bytes() == before
+
+
+def test_blocks_of_a_cpu_have_few_candidates(run: Path) -> None:
+    _, engine = opened(run)
+    sizes = [link_evaluation.block_queries(engine, entities=n) for n in (12, 14_541, 10**6)]
+    assert sizes == [64, 9, 1]
+
+
+def test_runs_that_cannot_be_compared_have_no_mean(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, folders = write_data(tmp_path / "data"), []
+    for length in (16, 17):
+        folders.append(tmp_path / f"run{length}")
+        write_run(folders[-1], data, max_length=length)
+    assert main(list(map(str, folders))) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "the runs' protocols differ, so there is no mean"
 
 
 def test_low_precision_comes_to_the_same_ranks(run: Path, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kbert.errors import DataError
+from graphs import GraphError, TripleStore
+from kbert.errors import DataError, SettingsError
 from kgbert.data import load_data
 
 TURTLE = """
@@ -59,3 +60,30 @@ def test_a_graph_of_literals_alone_is_refused(tmp_path: Path) -> None:
     path.write_text('<http://e.org/a> <http://e.org/b> "c" .\n', encoding="utf-8")
     with pytest.raises(DataError, match="no triple between two entities"):
         load_data(path)
+
+
+def test_a_graph_in_hand_is_what_its_file_is(graph: Path) -> None:
+    rdflib = pytest.importorskip("rdflib")
+    from_file = load_data(graph, on_missing="id", languages=["en"], seed=3)
+    store = TripleStore.open(graph, languages=["en"])
+    assert load_data(store, on_missing="id", seed=3).fingerprint == from_file.fingerprint
+    assert load_data(store, on_missing="id", languages=["en"]).texts.relations == ("lies in",)
+    parsed = rdflib.Graph().parse(graph)
+    data = load_data(parsed, on_missing="id", languages=["en"], valid_share=0, test_share=0)
+    texts = dict(zip(data.entities, data.texts.entities, strict=True))
+    known = dict(zip(from_file.entities, from_file.texts.entities, strict=True))
+    assert texts == known and data.path is None  # the blank node is _:b0 in both
+    assert len(data.train) == 4 and data.notes[0].startswith("memory: of 15 triples 10 are names")
+    with pytest.raises(SettingsError, match="was opened with en; ask for de where it is opened"):
+        load_data(store, languages=["de"])
+    with pytest.raises(DataError, match="list is no data set; give a name, a path or a graph"):
+        load_data([1])
+
+
+def test_a_graph_of_rdflib_that_no_file_could_hold_is_refused() -> None:
+    rdflib = pytest.importorskip("rdflib")
+    graph = rdflib.Graph()
+    graph.add((rdflib.Literal("x"), rdflib.URIRef("http://e.org/p"), rdflib.Literal("y")))
+    with pytest.raises(GraphError, match=r"rdflib graph: .*cannot have facts") as caught:
+        load_data(graph)
+    assert "\n" not in str(caught.value)

@@ -332,6 +332,13 @@ def test_damage_is_found_and_said(tmp_path: Path) -> None:
     seen: list[Progress] = []
     found = rank_triples(engine, data, folder=tmp_path, block_queries=20, on_block=seen.append)
     assert len(seen) == 1 and found.done.all()
+    rows = tmp_path / "rows.parquet"
+    rows.write_bytes(rows.read_bytes()[:-20])
+    with pytest.raises(RunError, match=r"rows\.parquet: damaged: .*; delete it and run again"):
+        rank_triples(engine, data, folder=tmp_path, block_queries=20)
+    rows.unlink()
+    again = rank_triples(engine, data, folder=tmp_path, block_queries=20)
+    assert again.better.tolist() == found.better.tolist()
     (tmp_path / "plan.json").write_text("{}")
     with pytest.raises(RunError, match=r"plan\.json: damaged"):
         RankFolder(tmp_path).ranks()

@@ -1,7 +1,9 @@
-"""The whole test set of UMLS with a small random network: brute force, and both precisions."""
+"""The whole test set of UMLS: PyKEEN, transformers, brute force, and both precisions."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,15 @@ from kbert.tokenizer import Tokenizer
 from kgbert.data import load_data
 from kgbert.dataset import KnowledgeData
 from kgbert.engine import ScoringEngine
+from kgbert.groups import SIDES
+from kgbert.metrics import rank_metrics
 from kgbert.pieces import Pieces
 from kgbert.ranking import Progress, rank_triples
-from kgbert.ranks import Ranks
+from kgbert.ranks import POLICIES, Ranks
 from kgbert.sequences import Sequences
+from tests.kgbert.level_scores import LEVELS, level_scores
 from tests.kgbert.scoring import network
+from tests.kgbert.test_ranking import engine_of
 
 LENGTH = 15  # of the original's command, which cuts some triples
 
@@ -35,6 +41,59 @@ def sequences(umls: KnowledgeData) -> Sequences:
         relations=Pieces.from_texts(umls.texts.relations, tokenizer=tokenizer),
         max_length=LENGTH, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id,
     )  # fmt: skip
+
+
+@pytest.mark.data
+def test_ranks_of_umls_are_those_of_pykeen(umls: KnowledgeData) -> None:
+    """PyKEEN read, numbered, filtered and ranked the same files (make_pykeen_umls.py)."""
+    golden = json.loads(Path(__file__).with_name("pykeen_umls.json").read_bytes())
+    assert golden["levels"] == LEVELS
+    scores = level_scores(umls.entities, umls.relations).astype(np.float64)
+    ranks = rank_triples(engine_of(scores), umls).ranks()
+    count = len(umls.test)
+    assert len(ranks) == 2 * count == 1322
+    assert (ranks.optimistic != ranks.pessimistic).mean() > 0.5  # planted ties
+    halves = {side: np.arange(count) + place * count for place, side in enumerate(SIDES)}
+    for side, rows in halves.items():
+        own = ranks.select(rows)
+        columns = {name: getattr(own, name) for name in ("optimistic", "pessimistic", "candidates")}
+        first = [[int(values[i]) for values in columns.values()] for i in range(20)]
+        assert first == golden["ranks"][side]["first"]
+        for name, values in columns.items():
+            digest = hashlib.sha256(values.astype("<i8").tobytes()).hexdigest()
+            assert digest == golden["ranks"][side][name], (side, name)
+    named = {"mr": "arithmetic_mean_rank", "mrr": "inverse_harmonic_mean_rank"}
+    named |= {f"hits@{k}": f"hits_at_{k}" for k in (1, 3, 10)}
+    for side, chosen in (halves | {"both": np.arange(2 * count)}).items():
+        figures = rank_metrics(ranks.select(chosen)).figures
+        for policy in POLICIES:
+            for ours, theirs in named.items():
+                wanted = golden["metrics"][f"{side}.{policy}.{theirs}"]
+                assert figures[policy][ours] == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.data
+def test_scores_of_umls_are_those_of_transformers(
+    umls: KnowledgeData, sequences: Sequences, tmp_path: Path
+) -> None:
+    """Every test triple, and as many drawn ones, cut at 15 as in the original's command."""
+    transformers = pytest.importorskip("transformers")
+    model = network(width=64, layers=3, vocabulary=400, std=0.15)
+    model.save(tmp_path, labels=("false", "true"))
+    theirs = transformers.BertForSequenceClassification.from_pretrained(tmp_path).eval()
+    drawn = umls.test.copy()
+    drawn[:, 2] = np.random.default_rng(0).integers(0, len(umls.entities), len(drawn))
+    asked = np.concatenate([umls.test, drawn])
+    lengths = sequences.lengths(asked)
+    assert lengths.max() == LENGTH and len(np.unique(lengths)) > 5
+    found = ScoringEngine(model, sequences).logits(asked)
+    for length in np.unique(lengths).tolist():
+        rows = np.flatnonzero(lengths == length)
+        token_ids, segments = map(torch.from_numpy, sequences.assemble(asked[rows]))
+        with torch.inference_mode():
+            wanted = theirs(token_ids, token_type_ids=segments).logits.numpy()
+        assert np.abs(found[rows] - wanted).max() < 1e-5
+    assert (found[:, 1] - found[:, 0]).std() > 0.05
 
 
 @pytest.mark.data

@@ -179,6 +179,17 @@ def test_what_is_left_out_is_counted(
     assert found[0].split("\t")[3] == expected[0].split("\t")[3]
 
 
+def test_what_is_left_out_of_a_stream_is_counted(
+    run: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(f"X1\t{IDS[0][1]}\t{IDS[0][2]}\n{LINES[0]}\n")
+    assert score(run, file, "--on-missing", "skip") == 0
+    captured = capsys.readouterr()
+    assert "1 triples are left out (nan)" in captured.err
+    assert captured.out.splitlines()[0].endswith("\tnan") and captured.out.count("\n") == 2
+    assert score(run, file, "--on-missing", "skip", "--batch-tokens", "0") == 2
+
+
 def test_progress_says_when_it_ends() -> None:
     said: list[str] = []
     times = iter([0.0, 5.0, 20.0, 25.0])

@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 from graphs import TripleStore
 from kbert.errors import CheckpointError, DataError, RunError, SettingsError
 from kgbert import TripleScorer
+from kgbert.stored_thresholds import StoredThresholds
+from kgbert.text_engine import TextEngine
+from kgbert.texts import Texts
 from kgbert.thresholds import Thresholds
 from tests.kgbert.runs import DATA, write_run
 
@@ -25,8 +28,13 @@ IDS = [(DATA.entities[h], DATA.relations[r], DATA.entities[t]) for h, r, t in RO
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("runs") / "links"
-    return write_run(path, thresholds=Thresholds(0.1, {int(ROWS[0, 1]): -0.2}))
+    path = write_run(tmp_path_factory.mktemp("runs") / "links")
+    differences = TripleScorer.from_pretrained(path).score(IDS, output="logit_difference")
+    own = float(np.quantile(differences[ROWS[:, 1] == ROWS[0, 1]], 0.3))
+    overall = float(np.quantile(differences, 0.6))
+    thresholds = Thresholds(overall, {int(ROWS[0, 1]): own})
+    StoredThresholds("difference", 9, "drawn", thresholds).write(path)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +153,7 @@ def test_bad_input_is_one_clear_line(scorer: TripleScorer) -> None:
         ((head, relation), "triple 0: 2 parts"),
         ("sodium is a metal", "is a text; give a triple"),
         (3, "is no triple"),
+        (np.array("sodium"), "is no triple"),
         ([(head, relation, None)], r"triple 0: the entity is 'None' \(NoneType\)"),
         ([(head, True, tail)], r"the relation is 'True' \(bool\)"),
         (np.array([[0, 0, 10_000]]), "row 0: there is no entity 10000; numbers go from 0 to"),
@@ -155,6 +164,9 @@ def test_bad_input_is_one_clear_line(scorer: TripleScorer) -> None:
         with pytest.raises(DataError, match=message) as caught:
             scorer.score(wrong)
         assert "\n" not in str(caught.value)
+    rdflib = pytest.importorskip("rdflib")
+    with pytest.raises(DataError, match=r"triple 0: .*surrogate"):
+        scorer.score((head, relation, rdflib.Literal("\ud800")))
     with pytest.raises(DataError, match="holds nothing to read"):
         scorer.score(("\u200b", relation, tail), on_missing="text")
     for setting, message in (
@@ -168,9 +180,15 @@ def test_bad_input_is_one_clear_line(scorer: TripleScorer) -> None:
 
 def test_classes_follow_the_thresholds(scorer: TripleScorer, scores: Any) -> None:
     differences = scorer.score(IDS, output="logit_difference")
-    own = np.where(ROWS[:, 1] == ROWS[0, 1], -0.2, 0.1)
+    assert scorer.thresholds is not None
+    overall, of_relation = (
+        scorer.thresholds.thresholds.overall,
+        scorer.thresholds.thresholds.of_relation,
+    )
+    own = np.where(ROWS[:, 1] == ROWS[0, 1], of_relation[int(ROWS[0, 1])], overall)
     assert np.array_equal(scorer.classify(IDS), differences >= own)
-    assert np.array_equal(scorer.classify(IDS, threshold="global"), differences >= 0.1)
+    assert np.array_equal(scorer.classify(IDS, threshold="global"), differences >= overall)
+    assert not np.array_equal(scorer.classify(IDS), scorer.classify(IDS, threshold="global"))
     middle = float(np.median(scores))
     assert np.array_equal(scorer.classify(IDS, threshold=middle), scores >= middle)
     assert 0 < scorer.classify(IDS, threshold=middle).sum() < len(IDS)
@@ -199,6 +217,8 @@ def test_calibration_is_kept_in_the_run(tmp_path: Path) -> None:
     (run / "calibrator.json").write_text("{}")
     with pytest.raises(RunError, match=r"calibrator\.json: damaged"):
         TripleScorer.from_pretrained(run)
+    with pytest.raises(DataError, match="expected as many labels, 0 or 1"):
+        scorer.calibrate(IDS[:2], labels=[0.7, 0.2])
     with pytest.raises(SettingsError, match="or triples with their labels"):
         scorer.calibrate(true)
     with pytest.raises(SettingsError, match="has no thresholds"):
@@ -240,6 +260,90 @@ def test_low_precision_is_near(folder: Path, scorer: TripleScorer) -> None:
     found = low.score(IDS, output="logit_difference")
     exact = scorer.score(IDS, output="logit_difference")
     assert 0 < np.abs(found - exact).max() < 0.2
+    # Heads stay in 32 bits; in bfloat16 scores of about 1 would be 1/128 apart, and tie.
+    assert len(np.unique(found)) > 0.9 * len(np.unique(exact)) > 100
+
+
+def test_low_precision_leaves_the_network_as_it_was(scorer: TripleScorer) -> None:
+    network, tokenizer = scorer.engine.network, scorer.engine.tokenizer
+    low = TextEngine(network, tokenizer, max_length=20, precision="bf16")
+    assert {weight.dtype for weight in network.parameters()} == {torch.float32}
+    kinds = {name: weight.dtype for name, weight in low.network.classifier.named_parameters()}
+    assert {kind for name, kind in kinds.items() if ".layers." in name} == {torch.bfloat16}
+    assert kinds["classifier.weight"] == torch.float32
+
+
+def test_thresholds_follow_their_relations_into_another_graph(folder: Path) -> None:
+    """A data set that numbers relations otherwise: each relation keeps its own threshold."""
+    order = list(range(len(DATA.relations)))[::-1]
+    turned = dataclasses.replace(
+        DATA,
+        relations=tuple(DATA.relations[i] for i in order),
+        texts=Texts(DATA.texts.entities, tuple(DATA.texts.relations[i] for i in order)),
+        fingerprint="0" * 64,
+    )
+    other = TripleScorer.from_pretrained(folder, texts=turned, allow_other_graph=True)
+    plain = TripleScorer.from_pretrained(folder)
+    assert np.array_equal(other.classify(IDS), plain.classify(IDS))
+    assert 0 < plain.classify(IDS).sum() < len(IDS)
+    fewer = dataclasses.replace(
+        turned, relations=("x", *turned.relations[1:]), fingerprint="1" * 64
+    )
+    some = TripleScorer.from_pretrained(folder, texts=fewer, allow_other_graph=True)
+    assert some.thresholds is not None
+    kept = {some.relations.ids[i] for i in some.thresholds.thresholds.of_relation}
+    assert kept <= {DATA.relations[int(ROWS[0, 1])]}
+
+
+TURTLE = """
+@prefix : <http://example.org/> .
+@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
+:q1 rdfs:label "rubidium iodide"@en ; :p1 :q2 ; :mass 212.4 .
+:q2 rdfs:label "iodine"@en .
+:p1 rdfs:label "is made of"@en .
+"""
+
+
+def test_a_graph_gives_texts_to_what_is_new(folder: Path, scorer: TripleScorer) -> None:
+    rdflib = pytest.importorskip("rdflib")
+    graph = rdflib.Graph().parse(data=TURTLE, format="turtle")
+    store = TripleStore.from_rdflib(graph, languages=["en"])
+    base = "http://example.org/"
+    head, relation, tail = IDS[0]
+    for known in (graph, store):
+        knows = TripleScorer.from_pretrained(folder, texts=known)
+        assert knows.entities.ids[: len(DATA.entities)] == DATA.entities
+        found = knows.score(
+            [(base + "q1", relation, tail), (head, base + "p1", rdflib.URIRef(base + "q2"))]
+        )
+        wanted = scorer.score(
+            [("rubidium iodide", relation, tail), (head, "is made of", "iodine")], on_missing="text"
+        )
+        assert np.array_equal(found, wanted)
+        assert knows.score(IDS[0]) == scorer.score(IDS[0])  # what was learnt keeps its text
+        ranked = knows.rank(head=base + "q1", relation=base + "p1", known=known, top_k=None)
+        assert base + "q2" not in {each.id for each in ranked}
+        assert len(ranked) == len(knows.entities) - 1
+    plain = TripleScorer.from_pretrained(
+        folder, texts=TripleStore.from_triples([("francium", relation, tail)])
+    )
+    assert len(plain.entities) == len(DATA.entities) + 1
+    assert plain.score(("francium", relation, tail)) == scorer.score(
+        ("francium", relation, tail), on_missing="text"
+    )
+    with pytest.raises(DataError, match="texts is a int; give texts by id"):
+        TripleScorer.from_pretrained(folder, texts=3)
+
+
+def test_a_graph_of_rdflib_is_scored_as_its_triples(scorer: TripleScorer, scores: Any) -> None:
+    rdflib = pytest.importorskip("rdflib")
+    graph = rdflib.Graph()
+    for row in IDS[:7]:
+        graph.add(tuple(rdflib.URIRef("urn:graphs:" + part) for part in row))
+    store = TripleStore.from_rdflib(graph)
+    assert set(store) == set(IDS[:7])
+    found = dict(zip(store, scorer.score(graph).tolist(), strict=True))
+    assert [found[row] for row in IDS[:7]] == scores[:7].tolist()
 
 
 def test_streams_are_read_once(scorer: TripleScorer, scores: Any) -> None:
