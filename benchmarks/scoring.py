@@ -146,7 +146,7 @@ def measure(options: argparse.Namespace, *, init: str, scratch: Path) -> dict[st
         raise SystemExit(f"scores differ by {difference}: this is no comparison")
     count = len(texts) / options.rounds
     return {
-        "data": {"name": options.dataset, "texts": options.texts, "triples": len(texts)},
+        "data": {"name": Path(data.name).name, "texts": options.texts, "triples": len(texts)},
         "distinct": len(set(texts)),
         "peer": peer,
         "largest_difference": f"{difference:.1e}",
