@@ -26,6 +26,7 @@ from graphs.store import TripleStore
 
 _LARGE = 1_000_000
 _SAMPLE = "cn_dbpedia_sample"
+_ALWAYS = ("none", "cn_dbpedia", _SAMPLE)  # there without a file
 _K_BERT = "https://github.com/autoliuweijie/K-BERT"
 
 
@@ -132,10 +133,8 @@ def load(
     if name == _SAMPLE:
         return _sample()
     folder = (_home() if home is None else home) / "graphs"
-    for suffix in ("", *SUFFIXES):
-        path = folder / f"{name}{suffix}"
-        if path.is_file() if suffix else is_compiled(path):
-            return opened(path, name)
+    if (found := _place(name, folder=folder)) is not None:
+        return opened(found, name)
     if name == "cn_dbpedia":
         store = _sample()
         announce(
@@ -145,6 +144,26 @@ def load(
         )
         return store
     raise GraphNotFound(_not_found(CATALOG[name], folder=folder))
+
+
+def check(name_or_path: str | Path, *, home: Path | None = None) -> None:
+    """Raise what `load` raises for a graph that is not there; nothing is read, so it is quick."""
+    if not isinstance(name_or_path, str) or name_or_path not in CATALOG:
+        if not is_there(name_or_path):
+            raise UnknownGraph(_unknown(str(name_or_path)))
+        return
+    folder = (_home() if home is None else home) / "graphs"
+    if name_or_path not in _ALWAYS and _place(name_or_path, folder=folder) is None:
+        raise GraphNotFound(_not_found(CATALOG[name_or_path], folder=folder))
+
+
+def _place(name: str, *, folder: Path) -> Path | None:
+    """Find the compiled folder, or the file, of a catalogued graph."""
+    for suffix in ("", *SUFFIXES):
+        path = folder / f"{name}{suffix}"
+        if path.is_file() if suffix else is_compiled(path):
+            return path
+    return None
 
 
 def _open(

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from graphs.decompression import PIECE, Damage, gunzip, unzstd
+from graphs.decompression import PIECE, Damage, bounded, gunzip, unzstd
 from graphs.errors import GraphError, ParseError
 
 Progress = Callable[[int], None]
@@ -136,9 +136,9 @@ def line_text(raw: bytes, *, first: bool, allow_nul: bool = False) -> str:
 
 
 def _chunks(path: Path, *, progress: Progress | None) -> Generator[bytes, None, None]:
-    decode = {".gz": gunzip, ".zst": unzstd}.get(path.suffix.lower(), iter)
+    decode = {".gz": gunzip, ".zst": unzstd}.get(path.suffix.lower())
     with closing(_raw(path, progress=progress)) as raw:
-        yield from decode(raw)
+        yield from raw if decode is None else bounded(raw, decode)
 
 
 def _raw(path: Path, *, progress: Progress | None) -> Generator[bytes, None, None]:

@@ -79,6 +79,16 @@ class Batch:
             self.lengths.to(device),
         )
 
+    def rows(self, start: int, stop: int) -> Batch:
+        """Return some of the rows, padded as they are."""
+        return Batch(
+            self.token_ids[start:stop],
+            self.positions[start:stop],
+            self.segments[start:stop],
+            self.visibility.rows(start, stop),
+            self.lengths[start:stop],
+        )
+
     @property
     def padding_share(self) -> float:
         """Say which share of the token slots is padding, 0 to 1."""

@@ -15,6 +15,7 @@ import torch
 
 import graphs
 from graphs import Fact, TripleStore
+from graphs.catalog import check as check_graph
 from graphs.normal import NormalForm
 from graphs.progress import reading
 from graphs.terms import parse_literal
@@ -27,6 +28,7 @@ from kbert.errors import SettingsError
 from kbert.examples import Splits, TaggedExample, TextExample
 from kbert.knowledge_settings import KnowledgeSettings
 from kbert.nn import Encoder, EncoderConfig
+from kbert.preflight import check_sizes
 from kbert.settings import TrainSettings
 from kbert.tokenizer import Tokenizer
 
@@ -115,10 +117,12 @@ class Given(NamedTuple):
 def load_given(settings: TrainSettings, *, generator: torch.Generator) -> Given:
     """Load the pre-trained encoder with its tokeniser, or the vocabulary, that settings name.
 
-    To be called first: a wrong name is found at once, and reading graph and data may take long.
+    To be called first: a wrong name, also of a graph, is found at once, and reading graph and data
+    may take long.
 
     Raises `KbertError` where these two, or the settings, do not fit together.
     """
+    check_graph(settings.kg)
     if settings.init != "none":
         return _pretrained(settings, generator=generator)
     check_layers(settings.freeze_layers, there=settings.layers)
@@ -152,6 +156,7 @@ def make_encoder(
         attention_dropout=settings.dropout,
         pad_id=tokenizer.pad_id,
     )
+    check_sizes(config)
     return Encoder(config, generator=generator), tokenizer
 
 

@@ -1,32 +1,39 @@
 """What the commands say, and how they end.
 
 Talk (progress, notes, errors) goes to standard error, results to standard output, in UTF-8
-whatever the locale. A user's mistake is one line and exit status 2; any other exception is our
-defect and keeps its traceback. Of the processes of a distributed run only the first one speaks.
+whatever the locale. A user's mistake is one line and exit status 2, a training that was asked to
+stop says how to go on; any other exception is our defect and keeps its traceback. Of the processes
+of a distributed run only the first one speaks.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn, TypeVar
+from typing import Final, TypeVar
 
+from graphs.arguments import Parser
 from graphs.errors import GraphError
-from kbert.errors import KbertError, RunError
+from kbert.errors import KbertError, RunError, Stopped
+
+__all__ = [
+    "Parser",
+    "ReaderGone",
+    "emit",
+    "guard",
+    "interactive",
+    "out_of_memory",
+    "progress",
+    "say",
+    "speaks",
+]
 
 Item = TypeVar("Item")
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose mistakes are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where the flags are listed."""
-        self.exit(2, f"error: {_one_line(message)} (see {self.prog} --help)\n")
+LESS: Final = "smaller sizes (--batch-tokens, --max-length, --width, …) need less"
+_SHOWN: Final = 200
 
 
 class ReaderGone(Exception):
@@ -77,9 +84,26 @@ def guard(command: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return 130
+    except Stopped as stop:
+        say(_one_line(str(stop)))
+        return stop.status
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        say(f"error: out of memory: {_one_line(str(error))[:_SHOWN]}; {LESS}")
+        return 2
     except ReaderGone:
         _discard()
     return 0
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Say whether an error is that there is no memory left, of Python, torch, or a GPU.
+
+    On the CPU torch raises a plain `RuntimeError` for it.
+    """
+    named = type(error).__name__ == "OutOfMemoryError"
+    return isinstance(error, MemoryError) or named or "can't allocate memory" in str(error)
 
 
 def progress(items: Sequence[Item], *, about: str) -> Iterable[Item]:
@@ -103,4 +127,6 @@ def _discard() -> None:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.splitlines())
+    # As errors of graphs are shown: what would move a terminal's cursor is escaped, the middle of
+    # what is too long is left out.
+    return str(GraphError(" ".join(text.splitlines())))

@@ -102,7 +102,8 @@ def label_names(splits: Splits[TextExample] | Splits[TaggedExample]) -> tuple[st
     """Return the labels of the training split: sorted, as numbers if all of them are whole numbers.
 
     Of tags `O` comes first, and is known even if no training word has it: it stands for "nothing".
-    Raises `DataError` with the place for a dev or test label that training does not have.
+    Raises `DataError` for a single label, and, with its place, for a dev or test label that
+    training does not have.
     """
     known = {label for example in splits.train for label in _labels(example)}
     if any(isinstance(example, TaggedExample) for example in splits.train):
@@ -111,6 +112,12 @@ def label_names(splits: Splits[TextExample] | Splits[TaggedExample]) -> tuple[st
         names = tuple(sorted(known, key=lambda label: (int(label), label)))
     else:
         names = tuple(sorted(known))
+    if len(names) == 1:
+        raise DataError(
+            f"all of training is labelled {names[0]!r}, so there is nothing to learn; is the label"
+            " in another column (--label-column)?",
+            file=splits.train[0].place.rpartition(":")[0],
+        )
     allowed = frozenset(names)
     for example in (*splits.dev, *splits.test):
         unseen = next((label for label in _labels(example) if label not in allowed), None)

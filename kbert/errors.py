@@ -26,7 +26,12 @@ class KbertError(Exception):
 
 
 class SettingsError(KbertError):
-    """Refuse a setting."""
+    """Refuse a setting; where it is one alone, and known, `setting` names it."""
+
+    def __init__(self, message: str, *, setting: str | None = None) -> None:
+        """Keep the name beside the message, so that a recipe's line can be found."""
+        super().__init__(message)
+        self.setting = setting
 
 
 class DataError(KbertError):
@@ -74,3 +79,19 @@ class RunError(KbertError):
 
 class Diverged(KbertError):
     """End a training that came to numbers that are none; every process finds this out at once."""
+
+
+class Stopped(Exception):
+    """End a training before its time, as was asked; its text is one line that says how to go on.
+
+    Nobody made a mistake, so it is no `KbertError`; `status` is the exit status of a command.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        """Keep the exit status beside the line."""
+        super().__init__(message, status)
+        self.status = status
+
+    def __str__(self) -> str:
+        """Return the line."""
+        return str(self.args[0])

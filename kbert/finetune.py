@@ -10,30 +10,35 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 
-from kbert import console
+from kbert import console, resuming
 from kbert.answers.questions import QuestionExample
 from kbert.builder import Data, load_data, load_given, load_graph, make_encoder
+from kbert.checkpoints import Checkpoint
 from kbert.data import overlap
 from kbert.depths import describe, freeze
 from kbert.devices import check_devices
 from kbert.examples import TaggedExample, TextExample
+from kbert.fingerprints import of_examples
+from kbert.footprint import Load
 from kbert.forms import Form, encodings, labels_of, task_of
 from kbert.inject import Injector
+from kbert.keeper import Keeper, about_run, keeping_of
 from kbert.knowledge import make_injector, make_policy
 from kbert.nn import Classifier, SpanFinder, Tagger
 from kbert.nn.checkpoint import load_weights, save
-from kbert.plans import dropout_seed
+from kbert.plans import lengths
+from kbert.preflight import check_training
 from kbert.report import RunReport, SplitReport, versions
+from kbert.resuming import Resume
 from kbert.run import (
     GraphRecord,
     RunRecord,
     check_output,
     new_run,
-    unfinished,
     write_report,
 )
 from kbert.settings import TrainSettings, peak_rate
@@ -41,6 +46,7 @@ from kbert.tasks import Encoded
 from kbert.tokenizer import MANY_UNKNOWN, Tokenizer
 from kbert.trainer import Loop
 
+COMMAND: Final = "kbert.train"
 _CHARACTERS = 0.99  # with this share of one-character words, words are characters
 
 
@@ -55,23 +61,36 @@ class _Prepared:
     splits: Sequence[SplitReport]
     majority: float | None
     overlap: int
+    fingerprints: Mapping[str, str]
+    places: Sequence[str]
 
 
-def finetune(settings: TrainSettings) -> RunReport:
-    """Train, test and write the run folder.
+def finetune(settings: TrainSettings, *, resume: Resume = None) -> RunReport:
+    """Train, test and write the run folder; `resume` is as in `kbert.resuming.going_on`.
 
-    Raises `KbertError` or `GraphError` for whatever the user can mend; then nothing is left behind.
+    Raises `KbertError` or `GraphError` for whatever the user can mend; then nothing is left behind
+    but a run that can be gone on with. Raises `Stopped` where it was asked to stop.
     """
-    start = time.perf_counter()
+    start = time.monotonic()
     check_devices(settings)
     output = Path(default_output(settings) if settings.output is None else settings.output)
+    going = resuming.going_on(resume, settings=settings, output=output, command=COMMAND)
     if console.speaks():
         check_output(output, overwrite=settings.overwrite)
-        for folder in unfinished(output):
-            console.say(f"note: {folder} is of a run that is going on, or was killed")
+        resuming.note_unfinished(output, going=going)
     prepared = _prepare(settings)
-    with new_run(output, first=console.speaks(), overwrite=settings.overwrite) as folder:
-        report = _fit(prepared, folder=folder, start=start)
+    with (
+        new_run(
+            output, first=console.speaks(), overwrite=settings.overwrite, resume=going
+        ) as folder,
+        resuming.kept(folder, command=COMMAND),
+    ):
+        resumed = resuming.read(
+            folder if going is not None else None,
+            fingerprints=prepared.fingerprints,
+            versions=prepared.record.versions,
+        )
+        report = _fit(prepared, folder=folder, start=start, resumed=resumed)
     console.say(report.kept())
     console.say(f"wrote {output}")
     return report
@@ -88,8 +107,8 @@ def _prepare(settings: TrainSettings) -> _Prepared:
     """Load everything, inject the facts, and say what that did to the texts."""
     generator = torch.Generator().manual_seed(settings.seed)
     given = load_given(settings, generator=generator)
+    splits = load_data(settings)  # before the graph, which may take longer
     store = load_graph(settings)
-    splits = load_data(settings)
     task = task_of(settings, labels_of(splits))
     encoder, tokenizer = make_encoder(
         settings, given, splits=splits, store=store, generator=generator
@@ -115,9 +134,37 @@ def _prepare(settings: TrainSettings) -> _Prepared:
     )
     network = task.head(encoder, dropout=settings.dropout, generator=generator)
     freeze(network, layers=settings.freeze_layers)
+    _check_room(settings, network, encoded["train"])
     return _Prepared(
-        record, network, tokenizer, encoded, reports, _majority(splits), overlap(splits)
+        record,
+        network,
+        tokenizer,
+        encoded,
+        reports,
+        _majority(splits),
+        overlap(splits),
+        {"the graph": store.fingerprint, "the data": of_examples(splits, encoded)},
+        _places(splits, encoded["train"]),
     )
+
+
+def _places(splits: Data, encoded: Sequence[Encoded]) -> list[str]:
+    """Name the examples that are trained on; nothing where one became several."""
+    if len(splits.train) != len(encoded):
+        return []
+    return [example.place for example in splits.train]
+
+
+def _check_room(
+    settings: TrainSettings, network: Classifier | SpanFinder | Tagger, train: Sequence[Encoded]
+) -> None:
+    """Refuse what neither disk nor memory has room for."""
+    sizes = lengths(train)
+    longest = max(sizes)
+    slots = max(longest, min(settings.batch_tokens, longest * len(sizes)))
+    load = Load(slots=slots, length=longest, bf16=settings.precision == "bf16")
+    output = Path(default_output(settings) if settings.output is None else settings.output)
+    check_training(network, network.encoder.config, load, wish=settings, output=output)
 
 
 def _encode(splits: Data, task: Form, *, inject: Injector) -> dict[str, list[Encoded]]:
@@ -136,12 +183,14 @@ def _encode(splits: Data, task: Form, *, inject: Injector) -> dict[str, list[Enc
     }
 
 
-def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
+def _fit(
+    prepared: _Prepared, *, folder: Path, start: float, resumed: Checkpoint | None
+) -> RunReport:
     """Train, restore the best weights, test them, and write what belongs beside them."""
     record, network, settings = prepared.record, prepared.network, prepared.record.settings
     train, dev, test = (prepared.encoded[name] for name in ("train", "dev", "test"))
-    loop = _loop(prepared, folder=folder)
-    torch.manual_seed(dropout_seed(settings.seed, rank=loop.processes.share.rank))
+    keeper = _keeper(prepared, folder=folder, start=start, resumed=resumed)
+    loop = _loop(prepared, keeper)
     rate = peak_rate(settings)
     padding, steps = loop.padding_share(train), loop.steps(train)
     console.say(
@@ -166,7 +215,7 @@ def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
         parameters=_parameters(network),
         learning_rate=rate,
         test=scores,
-        seconds=time.perf_counter() - start,
+        seconds=keeper.seconds,
     )
     if loop.processes.first:
         _write(report, folder, tokenizer=prepared.tokenizer)
@@ -174,14 +223,24 @@ def _fit(prepared: _Prepared, *, folder: Path, start: float) -> RunReport:
     return report
 
 
-def _loop(prepared: _Prepared, *, folder: Path) -> Loop:
+def _keeper(
+    prepared: _Prepared, *, folder: Path, start: float, resumed: Checkpoint | None
+) -> Keeper:
+    record = prepared.record
+    about = about_run(record.settings, prepared.fingerprints, record.versions)
+    keeping = keeping_of(record.settings, start=start)
+    return Keeper(folder, command=COMMAND, about=about, keeping=keeping, resumed=resumed)
+
+
+def _loop(prepared: _Prepared, keeper: Keeper) -> Loop:
     record, network = prepared.record, prepared.network
     return Loop(
         record.settings,
         task=task_of(record.settings, record.labels),
         pad_id=prepared.tokenizer.pad_id,
-        folder=folder,
-        save=lambda: save(network, folder, labels=record.labels),
+        keeper=keeper,
+        save=lambda: save(network, keeper.folder, labels=record.labels),
+        places=prepared.places,
     )
 
 

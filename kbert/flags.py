@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from kbert.settings import TrainSettings, Value, flag
 
+STOPPING: Final = "stopping and going on (see --resume)"
 HELP: Final[dict[str, dict[str, str]]] = {
     "knowledge": {
         "kg": "knowledge graph: a catalogued name (cn_dbpedia, hownet, medical, none), a file of"
@@ -93,6 +94,14 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "workers": "processes that prepare batches",
         "output": "run folder (default: runs/DATA-KG-seedSEED)",
         "overwrite": "replace an existing run folder",
+    },
+    STOPPING: {
+        "checkpoint_steps": "steps between two checkpoints, which --resume goes on from (0: by"
+        " minutes alone)",
+        "checkpoint_minutes": "minutes between two checkpoints (0: by steps alone); a run that is"
+        " stopped by Ctrl-C or SIGTERM leaves one as well",
+        "time_limit": "minutes after which the run stops with a checkpoint, counted anew by each"
+        " --resume (default: none)",
     },
 }
 

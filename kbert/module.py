@@ -1,35 +1,30 @@
-"""The training step, the optimiser and the schedule, as Lightning wants them; nothing else.
+"""The training step of fine-tuning, and how examples are evaluated.
 
-AdamW with bias correction; no decay on biases and layer norms. How the rate goes stands in
-`kbert.schedules`; which weights are trained, and at which rate, in `kbert.depths`. Evaluation
-collects predictions by example, over all processes, and leaves scoring to the task.
+Which weights are trained, and at which rate, stands in `kbert.depths`; the step itself, its
+optimiser and its schedule in `kbert.core`. Evaluation collects predictions by example, over all
+processes, and leaves scoring to the task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
 
+from kbert.core import Core, Portion
 from kbert.depths import Thaw, parameter_groups
-from kbert.schedules import Schedule, rate_factor
-from kbert.tasks import Encoded, LabelledBatch, Task, loss
+from kbert.schedules import Schedule
+from kbert.tasks import Encoded, LabelledBatch, Task, labels_in, loss
 
 if TYPE_CHECKING:
-    from pytorch_lightning.utilities.types import OptimizerLRScheduler
-
     from kbert.batch import Batch
 
 
-class Training(lightning.LightningModule):
-    """Train a network: everything but what a step computes.
-
-    A subclass puts the loss of each step into `losses`, from which they are read now and then, and
-    what an evaluation came to into `scores`.
-    """
+class Training(Core):
+    """Train a network whose batches are one micro-batch each: everything but its losses."""
 
     def __init__(
         self,
@@ -40,72 +35,64 @@ class Training(lightning.LightningModule):
         clip: float,
         warmup_steps: int,
         total_steps: int,
+        seed: int,
         schedule: Schedule = "linear",
         layer_decay: float = 1.0,
         unfreeze_epochs: int = 0,
     ) -> None:
         """Bind a network (encoder and head) to a schedule, in optimiser steps.
 
-        `clip` is the largest norm of the gradient; 0 sets no limit. `layer_decay` is that of
-        `parameter_groups`, `unfreeze_epochs` that of `Thaw`. What is frozen stays so.
+        `layer_decay` is that of `parameter_groups`, `unfreeze_epochs` that of `Thaw`. What is
+        frozen stays so.
         """
-        super().__init__()
+        super().__init__(
+            learning_rate=learning_rate,
+            clip=clip,
+            warmup_steps=warmup_steps,
+            total_steps=total_steps,
+            schedule=schedule,
+            seed=seed,
+        )
         self.network = network
-        self._rate = learning_rate
         self._decay = weight_decay
-        self._clip = clip
-        self._warmup = warmup_steps
-        self._total = total_steps
-        self._schedule: Schedule = schedule
         self._layer_decay = layer_decay
         self._thaw = Thaw(network, epochs=unfreeze_epochs) if unfreeze_epochs else None
-        self.scores: dict[str, float] = {}
-        self.losses: list[Tensor] = []
 
-    def keep_loss(self, value: Tensor, *, examples: int) -> Tensor:
-        """Remember the loss of a step over so many examples, and return it."""
-        self.losses.append(value.detach())  # read once an epoch: reading waits for the device
-        self.log("loss", value.detach(), prog_bar=True, batch_size=examples)
-        return value
+    def parts(self, batch: Any) -> Sequence[Any]:
+        """Return the batch."""
+        return (batch,)
 
-    def on_train_epoch_start(self) -> None:
+    def training_step(self, batch: Any, index: int) -> None:
+        """Take one optimiser step, and show its loss where a person watches."""
+        super().training_step(batch, index)
+        if self.trainer.progress_bar_callback is not None:
+            self.log("loss", self.taken[-1][1], prog_bar=True, batch_size=1)
+
+    def begin_leg(self, leg: int) -> None:
         """Let further layers join, if they do so gradually.
 
         Among several processes it is their gradients that are dropped: DDP waits for each weight
         that was trainable at the start, unless it searches the graph for them in every step.
         """
+        super().begin_leg(leg)
         if self._thaw is not None and self.trainer.world_size == 1:
-            self._thaw.apply(self.current_epoch)
+            self._thaw.apply(leg)
 
-    def configure_gradient_clipping(self, *_: object, **__: object) -> None:
-        """Limit the norm of the gradient, of the layers that are trained in this epoch.
-
-        Not left to Lightning, which refuses a fused optimiser in mixed precision: that is for the
-        sake of scaled losses, which bfloat16 does not need.
-        """
+    def limit_gradients(self) -> Tensor:
+        """Limit the norm of the gradient, of the layers that are trained in this epoch."""
         if self._thaw is not None:
-            self._thaw.drop_gradients(self.current_epoch)
-        if self._clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
+            self._thaw.drop_gradients(self.leg)
+        return super().limit_gradients()
 
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Build AdamW and its schedule."""
+    def groups(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Group weights by depth and decay: no decay on biases and layer norms."""
         groups = parameter_groups(
             self.network,
             learning_rate=self._rate,
             weight_decay=self._decay,
             layer_decay=self._layer_decay,
         )
-        optimiser = torch.optim.AdamW(groups, lr=self._rate, fused=True)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self.rate_factor)
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
-
-    def rate_factor(self, step: int) -> float:
-        """Return the share of the peak rate at an optimiser step (from 0)."""
-        return rate_factor(self._schedule, step, warmup=self._warmup, total=self._total)
+        return groups, {}
 
 
 class FineTuning(Training):
@@ -115,6 +102,7 @@ class FineTuning(Training):
         """Bind a network to a task; `training` is what `Training` takes beside the network."""
         super().__init__(network, **training)
         self.task = task
+        self.scores: dict[str, float] = {}
         self._evaluated: Sequence[Encoded] = ()
         self._predicted: list[tuple[int, Any]] = []
         self.predictions: list[Any] = []
@@ -129,22 +117,47 @@ class FineTuning(Training):
         )
         return logits
 
-    def training_step(self, batch: LabelledBatch, index: int) -> Tensor:
-        """Return the loss of one step."""
-        value = loss(self(batch.inputs), batch.targets)
-        return self.keep_loss(value, examples=len(batch.examples))
+    def whole(self, batch: LabelledBatch) -> Tensor:
+        """Count the labels of a batch, at least one."""
+        return labels_in(batch.targets)
+
+    def portion(self, part: LabelledBatch, whole: Tensor) -> Portion:
+        """Return the loss of a part's labels, each 1 of `whole`."""
+        value = loss(self(part.inputs), part.targets, of=whole)
+        return Portion(value, value.detach().reshape(1))
+
+    def slots(self, part: LabelledBatch) -> int:
+        """Return the token slots of a batch."""
+        return part.inputs.token_ids.numel()
+
+    def halves(self, part: LabelledBatch) -> Sequence[LabelledBatch]:
+        """Cut a batch into its first and its last examples."""
+        count = len(part.examples)
+        bounds = (0, count // 2, count) if count > 1 else (0, count)
+        return [part.rows(a, b) for a, b in pairwise(bounds)]
+
+    def evaluate(self, encoded: Sequence[Encoded], batches: Iterable[LabelledBatch]) -> None:
+        """Put scores and predictions of examples into `scores` and `predictions`.
+
+        `batches` are this process's share of them.
+        """
+        self._evaluated = encoded
+        with self.evaluating():
+            for index, batch in enumerate(batches):
+                self.test_step(batch.to(self.device), index)
+        self.on_test_epoch_end()
 
     def evaluate_on(self, encoded: Sequence[Encoded]) -> None:
-        """Say which examples the coming evaluation is about."""
+        """Say which examples the coming test is about."""
         self._evaluated = encoded
 
-    def validation_step(self, batch: LabelledBatch, index: int) -> None:
+    def test_step(self, batch: LabelledBatch, index: int) -> None:
         """Predict one batch."""
         words = [self._evaluated[example].words for example in batch.examples]
         labels = self.task.decode(self(batch.inputs), words)
         self._predicted += zip(batch.examples, labels, strict=True)
 
-    def on_validation_epoch_end(self) -> None:
+    def on_test_epoch_end(self) -> None:
         """Gather the predictions of all processes, in the order of the examples, and score them."""
         mine, self._predicted = self._predicted, []
         everyone = [mine]
@@ -155,6 +168,3 @@ class FineTuning(Training):
         self.predictions = [found[example] for example in range(len(self._evaluated))]
         gold = [example.target for example in self._evaluated]
         self.scores = self.task.score(gold, self.predictions)
-
-    test_step = validation_step
-    on_test_epoch_end = on_validation_epoch_end

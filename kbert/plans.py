@@ -7,8 +7,9 @@ known here.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
@@ -46,10 +47,6 @@ class Steps(Dataset[LabelledBatch]):
         examples = self._plan[index]
         chosen = [self._encoded[example] for example in examples]
         return collate(self._task, chosen, examples, pad_id=self._pad_id)
-
-    def loader(self, *, workers: int) -> DataLoader[LabelledBatch]:
-        """Load the batches in the plan's order, with that many processes (0: this one)."""
-        return DataLoader(self, batch_size=None, num_workers=workers)
 
 
 def training_plan(
@@ -89,11 +86,29 @@ def lengths(encoded: Sequence[Encoded]) -> list[int]:
     return [example.array.shape[1] for example in encoded]
 
 
-def dropout_seed(seed: int, *, rank: int) -> int:
-    """Return what to seed a process's dropout with: another number for each seed and process.
+def step_seed(seed: int, *, step: int, rank: int) -> int:
+    """Return what to seed a process's dropout with before an optimiser step (from 0).
 
-    The first process takes the seed itself, so a run of one process is what its seed says.
+    So what is drawn is a function of the step, whatever was drawn before, or in another run.
     """
-    if rank == 0:
-        return seed
-    return int(np.random.SeedSequence((seed, rank)).generate_state(1, np.uint64)[0])
+    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0])
+
+
+def loader(steps: Dataset[Any], *, start: int, workers: int) -> DataLoader[Any]:
+    """Load items from `start` on in their order, with that many processes (0: this one).
+
+    An interrupt is for the process that trains; workers that end by it would end the step.
+    """
+    size = len(steps)  # type: ignore[arg-type]
+    return DataLoader(
+        steps,
+        batch_size=None,
+        sampler=range(start, size),
+        num_workers=workers,
+        worker_init_fn=_undisturbed if workers else None,
+    )
+
+
+def _undisturbed(worker: int) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

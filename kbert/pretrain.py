@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kbert import console, recipe_command
 from kbert.pretraining.flags import add_flags
 from kbert.pretraining.settings import PretrainSettings, settings_from
+
+if TYPE_CHECKING:
+    from kbert.resuming import Resume
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,14 +26,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     return recipe_command.run(
-        parser, arguments, add_flags=add_flags, read=settings_from, use=_pretrain
+        parser,
+        arguments,
+        command="kbert.pretrain",
+        add_flags=add_flags,
+        read=settings_from,
+        use=_pretrain,
     )
 
 
-def _pretrain(settings: PretrainSettings) -> str:
+def _pretrain(settings: PretrainSettings, resume: Resume) -> str:
     from kbert.pretraining.run import pretrain
 
-    return pretrain(settings).table()
+    return pretrain(settings, resume=resume).table()
 
 
 if __name__ == "__main__":

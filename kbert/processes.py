@@ -17,7 +17,7 @@ import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
 
 from kbert import console
-from kbert.errors import Diverged
+from kbert.errors import Diverged, Stopped
 from kbert.guest import as_guest, quiet
 from kbert.plans import Share
 
@@ -45,9 +45,9 @@ class Processes:
     """The processes that train together, as one of them sees them."""
 
     def __init__(
-        self, machine: Machine, *, epochs: int, strategy: Strategy | str, folder: Path
+        self, machine: Machine, *, legs: int, strategy: Strategy | str, folder: Path
     ) -> None:
-        """Set the trainer up for so many epochs; what Lightning writes goes to `folder`."""
+        """Set the trainer up for so many legs; what Lightning writes goes to `folder`."""
         use_gpu = machine.accelerator != "cpu" and torch.cuda.is_available()
         interactive = console.speaks() and console.interactive()
         with quiet():
@@ -56,7 +56,7 @@ class Processes:
                 devices=machine.devices,
                 strategy=strategy,
                 precision="bf16-mixed" if machine.precision == "bf16" else "32-true",
-                max_epochs=epochs,
+                max_epochs=legs,
                 reload_dataloaders_every_n_epochs=1,
                 use_distributed_sampler=False,
                 num_sanity_val_steps=0,
@@ -90,7 +90,7 @@ class Processes:
 
     @contextmanager
     def training(self) -> Iterator[lightning.Trainer]:
-        """Yield the trainer to train with; a training that diverged is told by the first process.
+        """Yield the trainer to train with; how a training ended is told by the first process.
 
         The others then end in silence: with another status than 0 Lightning would kill the one
         that can tell.
@@ -98,7 +98,7 @@ class Processes:
         try:
             with as_guest(self.trainer):
                 yield self.trainer
-        except Diverged:
+        except (Diverged, Stopped):
             if not self.first:
                 sys.exit(0)
             raise

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kbert.epochs import Epoch
 from kbert.run import RunRecord
-from kbert.trainer import Epoch
 
 if TYPE_CHECKING:
     from kbert.tasks import Encoded

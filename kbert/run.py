@@ -4,9 +4,11 @@
     run.json       task, labels, graph with fingerprint, policy of facts, settings, versions
     config.yaml    the settings again, as a recipe for `--config`
     metrics.json   figures of the run           README.md   its model card
+    checksums.json checksums of what the model is made of (`kbert.nn.checksums`)
 
 The folder appears whole or not at all: training writes beside it, in a folder of its own, and
 renames that at the end. So two runs never write to one place; the later one to end is refused.
+What a run leaves that was stopped or killed holds its checkpoints: see `kbert.resuming`.
 """
 
 from __future__ import annotations
@@ -22,12 +24,19 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from graphs import TripleStore
+from kbert import checkpoints
 from kbert.columns import Form
-from kbert.errors import RunError, SettingsError
+from kbert.errors import CheckpointError, RunError, SettingsError
+from kbert.locks import alone
+from kbert.nn.checksums import read_bytes, seal
+from kbert.nn.folder import parse_json
+from kbert.orphans import end_with
+from kbert.preflight import check_writable
 from kbert.settings import TrainSettings
 
 FORMAT: Final = 1
-_PARTIAL: Final = "KBERT_PARTIAL"  # tells the processes that a run starts where it writes
+PARTIAL: Final = "KBERT_PARTIAL"  # tells the processes that a run starts where it writes
+_FIRST: Final = "KBERT_FIRST"  # and which process it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ class RunRecord:
         content |= {"graph": asdict(self.graph), "policy": self.policy}
         content |= {"settings": self.settings.to_mapping(), "versions": dict(self.versions)}
         write_json(folder / "run.json", content)
+        seal(folder, ("run.json",))
         (folder / "config.yaml").write_text(self.settings.to_yaml(), encoding="utf-8")
 
     @classmethod
@@ -79,7 +89,7 @@ class RunRecord:
         if not file.is_file():
             raise RunError(f"{folder}: not a run of kbert.train: it has no run.json")
         try:
-            content = json.loads(file.read_bytes())
+            content = parse_json(read_bytes(file))
             if content["format"] != FORMAT:
                 raise RunError(
                     f"{file}: format {content['format']} is not the format {FORMAT} of this version"
@@ -103,11 +113,11 @@ class RunRecord:
                 settings=TrainSettings(**content["settings"]),
                 versions=content["versions"],
             )
-        except OSError as error:
-            raise RunError(f"{file}: cannot be read: {error.strerror}") from None
+        except CheckpointError as error:
+            raise RunError(str(error)) from None
         except (KeyError, IndexError) as error:
             raise RunError(f"{file}: damaged: {error} is missing") from None
-        except (ValueError, TypeError, RecursionError, SettingsError) as error:
+        except (ValueError, TypeError, SettingsError) as error:
             raise RunError(f"{file}: damaged: {error}") from None
         if not record._consistent():
             raise RunError(
@@ -128,8 +138,8 @@ def has_task(folder: Path) -> bool:
     """
     file = folder / "run.json"
     try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        content = parse_json(read_bytes(file))
+    except (CheckpointError, ValueError):
         return file.is_file()
     return not (isinstance(content, dict) and content.get("task") == "pretraining")
 
@@ -138,43 +148,47 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     """Refuse a run folder that is there already, or that cannot be made."""
     with _as_run_error(path):
         exists, is_run = path.exists(), (path / "run.json").is_file()
-        parent = next(folder for folder in path.resolve().parents if folder.exists())
     if exists and not overwrite:
         raise RunError(f"{path}: exists already; choose another --output, or say --overwrite")
     if exists and not is_run:
         raise RunError(f"{path}: is not a run, so --overwrite does not replace it")
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise RunError(f"{path}: cannot be made: {parent} is not a folder that can be written to")
+    check_writable(path)
 
 
 @contextmanager
-def new_run(path: Path, *, first: bool, overwrite: bool = False) -> Iterator[Path]:
+def new_run(
+    path: Path, *, first: bool, overwrite: bool = False, resume: Path | None = None
+) -> Iterator[Path]:
     """Yield a folder to write to; at the end it becomes `path`, after a failure it is gone.
 
-    So are then the folders above it that were made for it. Processes of a distributed run share
-    the folder: the `first` makes and renames it, and those that it starts meanwhile learn of it by
-    an environment variable.
+    So are then the folders above it that were made for it. But one that holds a checkpoint stays,
+    to be given back as `resume`. Processes of a distributed run share the folder: the `first`
+    makes and renames it, and those that it starts meanwhile learn of it by an environment variable.
 
-    Raises `RunError` as `check_output` does if `path` is there at the end and was not before.
+    Raises `RunError` as `check_output` does if `path` is there at the end and was not before, and
+    if another process goes on with `resume`.
     """
     if not first:
         yield _shared_folder(path)
         return
     target = path.resolve()  # so that "." has a name too
     mark = f"{os.getpid()}-{secrets.token_hex(4)}"
-    partial = target.with_name(f"{target.name}.partial-{mark}")
+    partial = target.with_name(f"{target.name}.partial-{mark}") if resume is None else resume
+    partial = partial.resolve()
     above = [folder for folder in target.parents if not folder.exists()]
     try:
         with _as_run_error(path):
-            partial.mkdir(parents=True)
-        with _shared(partial):
+            partial.mkdir(parents=True, exist_ok=resume is not None)
+        with alone(partial), _shared(partial):
             yield partial
-        check_output(path, overwrite=overwrite)
-        with _as_run_error(path):
-            _put_in_place(partial, target, old=target.with_name(f"{target.name}.old-{mark}"))
+            check_output(path, overwrite=overwrite)
+            with _as_run_error(path):
+                _put_in_place(partial, target, old=target.with_name(f"{target.name}.old-{mark}"))
+            checkpoints.clear(target)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        _remove_empty(above)
+        if not checkpoints.has_checkpoint(partial):
+            shutil.rmtree(partial, ignore_errors=True)
+            _remove_empty(above)
 
 
 def unfinished(path: Path) -> list[Path]:
@@ -189,24 +203,29 @@ def unfinished(path: Path) -> list[Path]:
 
 @contextmanager
 def _shared(partial: Path) -> Iterator[None]:
-    before = os.environ.get(_PARTIAL)
-    os.environ[_PARTIAL] = str(partial)
+    told = {PARTIAL: str(partial), _FIRST: str(os.getpid())}
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update(told)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[_PARTIAL]
-        else:
-            os.environ[_PARTIAL] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _shared_folder(path: Path) -> Path:
-    if _PARTIAL not in os.environ:
+    if PARTIAL not in os.environ:
         raise RunError(
             f"{path}: this process was not started by the first one of its run; start that one"
             " alone, with --devices, and it starts the others"
         )
-    return Path(os.environ[_PARTIAL])
+    first = int(os.environ.get(_FIRST, os.getpid()))
+    if first != os.getpid():
+        end_with(first)
+    return Path(os.environ[PARTIAL])
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:

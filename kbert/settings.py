@@ -15,18 +15,13 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
 from kbert.columns import Form
 from kbert.errors import SettingsError
 from kbert.knowledge_settings import KNOWLEDGE_RANGES, KnowledgeSettings
-from kbert.recipes import read_recipe, write_recipe
+from kbert.recipes import merged, write_recipe
 from kbert.schedules import Schedule
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-    Settings = TypeVar("Settings", bound=DataclassInstance)
 
 _SCRATCH_RATE, _PRETRAINED_RATE = 1e-3, 5e-5
 
@@ -79,6 +74,9 @@ class TrainSettings(KnowledgeSettings):
     devices: int = 1
     precision: Literal["32", "bf16"] = "32"
     workers: int = 0
+    checkpoint_steps: int = 0
+    checkpoint_minutes: float = 10.0
+    time_limit: float | None = None
     output: str | None = None
     overwrite: bool = False
 
@@ -133,6 +131,11 @@ class TrainSettings(KnowledgeSettings):
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 _POWER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")  # YAML 1.1 reads 2e-5 as text
 
+STOPPING_RANGES: Mapping[str, tuple[float, float]] = {
+    "checkpoint_steps": (0, 1_000_000_000),
+    "checkpoint_minutes": (0.0, 1e6),
+    "time_limit": (0.0, 1e7),
+}
 _TABLES = ("data_config", "text_column", "pair_column", "label_column")
 _ANSWERING = (
     "dev_data",
@@ -172,6 +175,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "devices": (1, 100_000),
     "workers": (0, 1000),
+    **STOPPING_RANGES,
 }
 
 
@@ -217,7 +221,9 @@ class Value:
         return value
 
     def _refuse(self, wanted: str, value: Any) -> SettingsError:
-        return SettingsError(f"{flag(self.name)} must be {wanted}, was {reprlib.repr(value)}")
+        return SettingsError(
+            f"{flag(self.name)} must be {wanted}, was {reprlib.repr(value)}", setting=self.name
+        )
 
 
 def check_fields(settings: Any, ranges: Mapping[str, tuple[float, float]]) -> None:
@@ -232,7 +238,9 @@ def check_fields(settings: Any, ranges: Mapping[str, tuple[float, float]]) -> No
     for name, (low, high) in ranges.items():
         value = getattr(settings, name)
         if value is not None and not low <= value <= high:
-            raise SettingsError(f"{flag(name)} must be between {low} and {high}, was {value}")
+            raise SettingsError(
+                f"{flag(name)} must be between {low} and {high}, was {value}", setting=name
+            )
 
 
 def changed(settings: Any, names: Sequence[str]) -> list[str]:
@@ -250,18 +258,6 @@ def to_mapping(settings: Any) -> dict[str, Any]:
 def flag(name: str) -> str:
     """Spell a setting as its command line flag."""
     return "--" + name.replace("_", "-")
-
-
-def merged(
-    settings: type[Settings], path: str | os.PathLike[str] | None, overrides: Mapping[str, Any]
-) -> Settings:
-    """Merge the defaults of a dataclass, a YAML recipe and overrides, in this order.
-
-    Raises `SettingsError`.
-    """
-    known = [field.name for field in dataclasses.fields(settings)]
-    values = {} if path is None else read_recipe(path, known=known)
-    return settings(**{**values, **overrides})
 
 
 def settings_from(

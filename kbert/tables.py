@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from graphs.decompression import FREE_SIZE, MOST_RATIO
 from kbert.errors import DataError
 from kbert.quoting import split_record, without_end
 
 _BOM: Final = b"\xef\xbb\xbf"
+_LONGEST_LINE: Final = 256 << 20  # bytes; a JSON file may be one line
 _BETWEEN_VALUES: Final = re.compile(r"[ \t\n\r,]*")
 
 
@@ -63,13 +65,18 @@ def read_json(path: Path) -> object:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line number, from 1, and text with its line end."""
-    number = 0
+    """Yield line number, from 1, and text with its line end; refuse lines without end and bombs."""
+    number = size = 0
     opened = gzip.open if path.suffix == ".gz" else open
     try:
+        most = max(FREE_SIZE, MOST_RATIO * path.stat().st_size)
         with opened(path, "rb") as stream:
-            for raw in stream:  # bytes: `\n` alone ends a line
+            # Bytes: `\n` alone ends a line.
+            for raw in iter(lambda: stream.readline(min(most, _LONGEST_LINE) + 1), b""):
                 number += 1
+                size += len(raw)
+                if len(raw) > _LONGEST_LINE or size > most:
+                    raise DataError(_too_much(size, most), file=path, line=number)
                 if number == 1:
                     raw = raw.removeprefix(_BOM)
                 yield number, _decode(raw, path=path, line=number)
@@ -78,6 +85,12 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(message, file=path, line=number + 1) from None
     except OSError as error:
         raise DataError(error.strerror or str(error), file=path) from None
+
+
+def _too_much(size: int, most: int) -> str:
+    if size > most:
+        return f"more than {MOST_RATIO} times the size of the file; unpack it if you trust it"
+    return f"a line of more than {_LONGEST_LINE:,} bytes"
 
 
 def _decode(raw: bytes, *, path: Path, line: int) -> str:

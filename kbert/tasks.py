@@ -62,6 +62,11 @@ class LabelledBatch:
         """Move every tensor (the training loop passes keywords that do not matter here)."""
         return LabelledBatch(self.inputs.to(device), self.targets.to(device), self.examples)
 
+    def rows(self, start: int, stop: int) -> LabelledBatch:
+        """Return some of the examples, padded as they are."""
+        inputs, targets = self.inputs.rows(start, stop), self.targets[start:stop]
+        return LabelledBatch(inputs, targets, self.examples[start:stop])
+
 
 class Task(Protocol):
     """One form of labels; `main` names the metric that chooses the best checkpoint.
@@ -210,16 +215,22 @@ def collate(
     return LabelledBatch(inputs, targets, examples)
 
 
-def loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Average the cross-entropy over labels. *Shapes:* logits (..., C), targets (...).
+def labels_in(targets: Tensor) -> Tensor:
+    """Count the labels of a batch, (), at least one."""
+    return (targets != IGNORED).sum().clamp(min=1)
 
-    Tokens without a label do not count; a batch without any label has loss 0.
+
+def loss(logits: Tensor, targets: Tensor, *, of: Tensor) -> Tensor:
+    """Divide the cross-entropy of labels by `of`, which is their number in the whole batch.
+
+    *Shapes:* logits (..., C), targets (...), of (). Tokens without a label do not count; a batch
+    without any label has loss 0.
     """
     flat = targets.flatten()
     total = cross_entropy(
         logits.flatten(0, -2).float(), flat, ignore_index=IGNORED, reduction="sum"
     )
-    return total / (flat != IGNORED).sum().clamp(min=1)
+    return total / of
 
 
 def _tree(inject: Injector, text: str, pair: str | None, *, place: str) -> SentenceTree:

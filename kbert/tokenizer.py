@@ -82,11 +82,14 @@ class Tokenizer:
         """Read a `tokenizer.json` of the `tokenizers` library; only WordPiece is taken.
 
         Its added tokens and post-processor are left out: special tokens are placed by us alone.
-        Raises `CheckpointError` for a bad file, and for added tokens that are neither special nor
-        pieces of the model's vocabulary: without them a trained embedding would be lost.
+        Raises `CheckpointError` for a bad file, for added tokens that are neither special nor
+        pieces of the model's vocabulary (without them a trained embedding would be lost), and for
+        regular expressions, since there are some that take forever.
         """
+        from kbert.nn.folder import parse_json
+
         try:
-            content = json.loads(read_text(Path(path)))
+            content = parse_json(read_text(Path(path)))
             kind = content["model"].get("type", "WordPiece")
             if kind != "WordPiece":
                 raise CheckpointError(f"{path}: the model is {kind}; only WordPiece is supported")
@@ -95,6 +98,11 @@ class Tokenizer:
                 raise CheckpointError(
                     f"{path}: {len(lost)} added tokens are not in the model's vocabulary, so they "
                     f"would be lost ({', '.join(map(repr, lost[:3]))}); put them there"
+                )
+            if _has_pattern([content.get("normalizer"), content.get("pre_tokenizer")]):
+                raise CheckpointError(
+                    f"{path}: splits texts by a regular expression, which can take forever; only"
+                    " rules without are read, as BERT's"
                 )
             content |= {
                 "added_tokens": [],
@@ -113,16 +121,17 @@ class Tokenizer:
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike[str]) -> Tokenizer:
         """Read the tokeniser of a model folder or hub id: `tokenizer.json`, else `vocab.txt`."""
+        from kbert.nn.checksums import is_there
         from kbert.nn.folder import read_json
         from kbert.nn.hub import resolve
 
         folder = resolve(source)
-        if (folder / "tokenizer.json").is_file():
+        if is_there(folder / "tokenizer.json"):
             return cls.from_json(folder / "tokenizer.json")
         if not (folder / "vocab.txt").is_file():
             raise CheckpointError(f"{folder}: holds neither tokenizer.json nor vocab.txt")
         settings = folder / "tokenizer_config.json"
-        entries = read_json(settings) if settings.is_file() else {}
+        entries = read_json(settings) if is_there(settings) else {}
         lowercase = bool(entries.get("do_lower_case", True))
         return cls.from_vocab(folder / "vocab.txt", lowercase=lowercase)
 
@@ -212,8 +221,11 @@ class Tokenizer:
         """Write `vocab.txt`, `tokenizer.json` and `tokenizer_config.json` as `transformers` does.
 
         The written `tokenizer.json` names the special tokens and their template, so that other
-        libraries place them as BERT does; `from_json` leaves them out again.
+        libraries place them as BERT does; `from_json` leaves them out again. `checksums.json` notes
+        the checksums of the three.
         """
+        from kbert.nn.checksums import seal
+
         target = Path(folder)
         vocabulary = self._library.get_vocab()
         pieces = sorted(vocabulary, key=vocabulary.__getitem__)
@@ -234,6 +246,7 @@ class Tokenizer:
         for name, value in (("tokenizer.json", content), ("tokenizer_config.json", settings)):
             text = json.dumps(value, ensure_ascii=False, indent=1)
             (target / name).write_bytes(text.encode())
+        seal(target, ("vocab.txt", "tokenizer.json", "tokenizer_config.json"))
 
 
 class _Characters(dict[str, int]):
@@ -254,6 +267,13 @@ def _beyond_vocabulary(content: dict[str, Any]) -> list[str]:
     added = [token["content"] for token in content.get("added_tokens") or ()]
     known = {*content["model"]["vocab"], *SPECIALS}
     return [piece for piece in added if piece not in known]
+
+
+def _has_pattern(value: object) -> bool:
+    """Say whether there is a regular expression anywhere in the rules of a tokeniser."""
+    if isinstance(value, dict):
+        return "Regex" in value or _has_pattern(list(value.values()))
+    return isinstance(value, list) and any(map(_has_pattern, value))
 
 
 def _sets_characters_apart(specification: str) -> bool:

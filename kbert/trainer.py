@@ -1,46 +1,31 @@
-"""The training loop: Lightning, an evaluation each epoch, the best weights kept.
+"""The loop of fine-tuning: an evaluation each epoch, the best weights kept.
 
 Batch plans are functions of (seed, epoch), sliced by rank, so what a step trains on is known
-beforehand and the same in every repetition. The rest of the framework runs without this file.
+beforehand and the same in every repetition. How steps are taken stands in `kbert.driver`.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
-import pytorch_lightning as lightning
-import torch
-from pytorch_lightning.callbacks import Callback
-
-from kbert import console, plans
+from kbert import plans
+from kbert.driver import Place, follow
 from kbert.dropout import thinned
-from kbert.errors import Diverged
+from kbert.epochs import Epoch, Epochs
+from kbert.keeper import Keeper
 from kbert.module import FineTuning
-from kbert.plans import Plan, Steps
+from kbert.plans import Plan, Share, Steps
 from kbert.processes import Processes
 
 if TYPE_CHECKING:
+    import torch
     from torch.utils.data import DataLoader
 
     from kbert.settings import TrainSettings
     from kbert.tasks import Encoded, LabelledBatch, Task
 
-_READ_EVERY = 100  # steps after which losses are looked at; reading waits for the device
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one epoch came to."""
-
-    number: int
-    loss: float
-    scores: dict[str, float]
-    seconds: float
+_NAMED: Final = 8  # examples that are named of a step that went wrong
 
 
 class Loop:
@@ -52,32 +37,37 @@ class Loop:
         *,
         task: Task,
         pad_id: int,
-        folder: Path,
+        keeper: Keeper,
         save: Callable[[], None],
+        places: Sequence[str] = (),
     ) -> None:
-        """Bind settings; `save` writes the network's weights as they are when it is called."""
+        """Bind settings; `save` writes the network's weights as they are when it is called.
+
+        `places` name the training examples, for people.
+        """
         self.settings = settings
         self.task = task
         self.pad_id = pad_id
         self.save = save
-        self.epochs: list[Epoch] = []
-        self.best = -1
+        self.places = places
+        self.kept = Epochs(main=task.main, total=settings.epochs, chooses=False, save=self._save)
         self.processes = Processes(
             settings,
-            epochs=settings.epochs,
+            legs=settings.epochs,
             strategy="ddp" if settings.devices > 1 else "auto",
-            folder=folder,
+            folder=keeper.folder,
         )
+        self._keeper = keeper
 
     @property
-    def main(self) -> str:
-        """The score that decides which epoch is the best."""
-        return self.task.main
+    def epochs(self) -> list[Epoch]:
+        """What the epochs came to, so far."""
+        return self.kept.closed
 
     @property
-    def total(self) -> int:
-        """How many epochs there will be."""
-        return self.settings.epochs
+    def best(self) -> int:
+        """The epoch whose weights were saved, from 0."""
+        return self.kept.best
 
     def fit(
         self,
@@ -91,7 +81,7 @@ class Loop:
         """Train on `train`; after each epoch evaluate on `dev` and save if it is the best so far.
 
         Without `dev` each epoch is saved. The module is left with the weights of the last epoch.
-        `total_steps` is what `steps` counts. Raises `Diverged`.
+        `total_steps` is what `steps` counts. Raises `Diverged`, `Stopped`.
         """
         module = FineTuning(
             network,
@@ -101,15 +91,15 @@ class Loop:
             clip=self.settings.clip,
             warmup_steps=round(total_steps * self.settings.warmup),
             total_steps=total_steps,
+            seed=self.settings.seed,
             schedule=self.settings.schedule,
             layer_decay=self.settings.layer_decay,
             unfreeze_epochs=self.settings.unfreeze_epochs,
         )
-        module.evaluate_on(dev)
-        data = _Data(self, train, dev)
-        with self.processes.training() as trainer:
-            trainer.callbacks.append(Watch(self, has_dev=bool(dev)))  # type: ignore[attr-defined]
-            trainer.fit(module, datamodule=data)
+        self.kept = Epochs(
+            main=self.task.main, total=self.settings.epochs, chooses=bool(dev), save=self._save
+        )
+        follow(Course(self, train, dev, module=module), module, self._keeper)
         return module
 
     def evaluate(self, module: FineTuning, encoded: Sequence[Encoded]) -> dict[str, float]:
@@ -119,10 +109,17 @@ class Loop:
             trainer.test(module, dataloaders=self.evaluation(encoded), verbose=False)
         return module.scores
 
+    def _save(self) -> None:
+        if self.processes.first:
+            self.save()
+
     def steps(self, encoded: Sequence[Encoded]) -> int:
         """Count the optimiser steps of the whole training."""
-        sizes = plans.lengths(encoded)
-        return sum(len(self.plan(sizes, epoch)) for epoch in range(self.settings.epochs))
+        return sum(self.legs(plans.lengths(encoded)))
+
+    def legs(self, sizes: Sequence[int]) -> list[int]:
+        """Count the steps of each epoch over examples of these lengths."""
+        return [len(self.plan(sizes, epoch)) for epoch in range(self.settings.epochs)]
 
     def padding_share(self, encoded: Sequence[Encoded]) -> float:
         """Say which share of the first epoch's token slots is padding (of this process), 0 to 1."""
@@ -134,14 +131,17 @@ class Loop:
         sizes = plans.lengths(encoded)
         return plans.padding_share(sizes, self._evaluation_plan(sizes))
 
-    def plan(self, sizes: Sequence[int], epoch: int) -> Plan:
-        """Plan this process's batches of an epoch (from 0) over examples of these lengths."""
+    def plan(self, sizes: Sequence[int], epoch: int, *, share: Share | None = None) -> Plan:
+        """Plan the batches of an epoch (from 0) over examples of these lengths.
+
+        They are those of this process, or of the one that `share` names.
+        """
         return plans.training_plan(
             sizes,
             max_tokens=self.settings.batch_tokens,
             seed=self.settings.seed,
             epoch=epoch,
-            share=self.processes.share,
+            share=self.processes.share if share is None else share,
         )
 
     def thinned(self, encoded: Sequence[Encoded], epoch: int) -> Sequence[Encoded]:
@@ -154,113 +154,89 @@ class Loop:
             sizes, max_tokens=self.settings.batch_tokens, share=self.processes.share
         )
 
-    def training(self, encoded: Sequence[Encoded], plan: Plan) -> DataLoader[LabelledBatch]:
-        """Load the batches of a plan in its order."""
+    def training(
+        self, encoded: Sequence[Encoded], plan: Plan, *, start: int = 0
+    ) -> DataLoader[LabelledBatch]:
+        """Load the batches of a plan in its order, from `start` on."""
         steps = Steps(encoded, plan, task=self.task, pad_id=self.pad_id)
-        return steps.loader(workers=self.settings.workers)
+        return plans.loader(steps, start=start, workers=self.settings.workers)
 
     def evaluation(self, encoded: Sequence[Encoded]) -> DataLoader[LabelledBatch]:
         """Load this process's share of the examples, in batches sorted by length."""
         return self.training(encoded, self._evaluation_plan(plans.lengths(encoded)))
 
 
-class _Data(lightning.LightningDataModule):
-    """Hands Lightning the batches of the current epoch, planned when it starts."""
+class Course:
+    """The epochs of a fine-tuning, as `kbert.driver` follows them."""
 
-    def __init__(self, loop: Loop, train: Sequence[Encoded], dev: Sequence[Encoded]) -> None:
-        super().__init__()
-        self._loop, self._train, self._dev = loop, train, dev
-        self._sizes = plans.lengths(train)
-
-    def train_dataloader(self) -> DataLoader[LabelledBatch]:
-        assert self.trainer is not None
-        epoch = self.trainer.current_epoch
-        plan = self._loop.plan(self._sizes, epoch)
-        return self._loop.training(self._loop.thinned(self._train, epoch), plan)
-
-    def val_dataloader(self) -> Any:
-        return self._loop.evaluation(self._dev) if self._dev else []
-
-
-class Watched(Protocol):
-    """A training whose epochs are watched: what they came to, and which was the best."""
-
-    epochs: list[Epoch]
-    best: int
-    processes: Processes
-    save: Callable[[], None]
-
-    @property
-    def main(self) -> str:
-        """The score that decides."""
-
-    @property
-    def total(self) -> int:
-        """How many epochs there will be."""
-
-
-class Watch(Callback):
-    """After each epoch: report it, and save the weights if they are the best so far.
-
-    Now and then it looks whether losses are still numbers.
-    """
-
-    def __init__(self, loop: Watched, *, has_dev: bool, keep_last: bool = False) -> None:
-        """Watch the epochs of `loop`; `keep_last` keeps the last weights, whatever the scores."""
+    def __init__(
+        self, loop: Loop, train: Sequence[Encoded], dev: Sequence[Encoded], *, module: FineTuning
+    ) -> None:
+        """Bind the examples that are trained on, and those that decide."""
+        self.processes = loop.processes
         self._loop = loop
-        self._has_dev = has_dev
-        self._chooses = has_dev and not keep_last
-        self._start = time.perf_counter()
-        self._losses: list[float] = []
+        self._train = train
+        self._dev = dev
+        self._module = module
+        self._sizes = plans.lengths(train)
+        self.legs = loop.legs(self._sizes)
 
-    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+    def loader(self, leg: int, *, start: int) -> DataLoader[LabelledBatch]:
+        """Load the batches of an epoch, planned when it begins."""
+        plan = self._loop.plan(self._sizes, leg)
+        return self._loop.training(self._loop.thinned(self._train, leg), plan, start=start)
+
+    def begin(self, leg: int, *, start: int) -> None:
         """Begin to measure."""
-        self._start = time.perf_counter()
-        self._losses = []
+        self._loop.kept.begin(anew=not start)
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: object) -> None:
-        """Look at the losses, every so many steps. Raises `Diverged`."""
-        if len(pl_module.losses) == _READ_EVERY:
-            self._read_losses(trainer, pl_module)
+    def looks(self, place: Place) -> bool:
+        """Losses are wanted at the end of an epoch alone."""
+        return False
 
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Report the epoch and keep its weights, if they are wanted. Raises `Diverged`."""
-        self._read_losses(trainer, pl_module)
-        if not all(bool(weights.isfinite().all()) for weights in pl_module.parameters()):
-            raise self._diverged(trainer, step=len(self._losses), what="weights are no numbers")
-        epoch = Epoch(
-            number=trainer.current_epoch + 1,
-            loss=sum(self._losses) / len(self._losses),
-            scores=dict(pl_module.scores) if self._has_dev else {},
-            seconds=time.perf_counter() - self._start,
-        )
-        loop, main = self._loop, self._loop.main
-        loop.epochs.append(epoch)
-        before = loop.epochs[loop.best].scores.get(main) if loop.best >= 0 else None
-        # A tie goes to the earlier epoch, but zeros say nothing: then to the longer training.
-        if not self._chooses or before is None or epoch.scores[main] > before or before == 0:
-            loop.best = len(loop.epochs) - 1
-            if loop.processes.first:
-                loop.save()
-        scores = "".join(f"  dev {k} {v:.4f}" for k, v in epoch.scores.items()).replace("_", " ")
-        total = loop.total
-        console.say(
-            f"epoch {epoch.number}/{total}  loss {epoch.loss:.4f}{scores}  {epoch.seconds:.1f} s"
-        )
+    def measures(self, place: Place) -> bool:
+        """Epochs are measured at their end."""
+        return place.within + 1 == self.legs[place.leg]
 
-    def _read_losses(self, trainer: Any, pl_module: Any) -> None:
-        """Take the losses of the last steps, averaged over the processes."""
-        taken, pl_module.losses = pl_module.losses, []
-        if not taken:
+    def add(self, figures: Sequence[float]) -> None:
+        """Take the loss of a step."""
+        self._loop.kept.add(figures[0])
+
+    def after(self, core: Any, batch: Any, place: Place) -> None:
+        """Close an epoch at its end."""
+        if not self.measures(place):
             return
-        for loss in trainer.strategy.reduce(torch.stack(taken), reduce_op="mean").tolist():
-            self._losses.append(loss)
-            if not math.isfinite(loss):
-                raise self._diverged(trainer, step=len(self._losses), what=f"loss {loss}")
+        if self._dev:
+            self._module.evaluate(self._dev, self._loop.evaluation(self._dev))
+        self._loop.kept.close(dict(self._module.scores) if self._dev else {})
 
-    def _diverged(self, trainer: Any, *, step: int, what: str) -> Diverged:
-        epoch, total = trainer.current_epoch + 1, self._loop.total
-        return Diverged(
-            f"the training diverged in epoch {epoch}/{total}, step {step} ({what}); lower"
-            " --learning-rate"
-        )
+    def where(self, place: Place) -> str:
+        """Name a step by its epoch."""
+        return f"in epoch {place.leg + 1}/{len(self.legs)}, step {place.within + 1}"
+
+    def what(self, place: Place) -> str:
+        """Name the examples of a step, those of all processes."""
+        world = self.processes.share.world
+        found = [
+            example
+            for rank in range(world)
+            for example in self._loop.plan(self._sizes, place.leg, share=Share(rank, world))[
+                place.within
+            ]
+        ]
+        names = self._loop.places
+        return listed([names[i] if names else f"example {i + 1}" for i in sorted(found)])
+
+    def state(self, core: Any) -> dict[str, Any]:
+        """List epochs and losses."""
+        return self._loop.kept.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up epochs and losses."""
+        self._loop.kept.restore(state)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name the first few things, and count the others."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

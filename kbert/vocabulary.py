@@ -100,13 +100,13 @@ def _affordable(
 
 
 def read_text(path: Path) -> str:
-    """Read a whole UTF-8 file; raises `CheckpointError`."""
+    """Read a whole UTF-8 file of at most 64 MiB; raises `CheckpointError`."""
+    from kbert.nn.checksums import read_bytes
+
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_bytes(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path}: not UTF-8 at byte {error.start}") from None
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def bert_library(model: Any, *, lowercase: bool) -> Library:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,6 +90,19 @@ class TripleBatch:
         )
         return TripleBatch(token_ids, segments, targets, self.lengths)
 
+    def rows(self, start: int, stop: int) -> TripleBatch:
+        """Return some of the rows, padded as they are."""
+        size = self.token_ids.shape[1]
+        lengths = (self.lengths or (size,) * len(self.targets))[start:stop]
+        if all(length == size for length in lengths):
+            lengths = ()
+        return TripleBatch(
+            self.token_ids[start:stop],
+            self.segments[start:stop],
+            self.targets[start:stop],
+            lengths,
+        )
+
 
 def plan_batches(
     lengths: NDArray[np.integer], *, batch_size: int, seed: int, epoch: int
@@ -144,12 +157,11 @@ class Steps(Dataset[TripleBatch]):
         """Count the batches."""
         return len(self._plan)
 
+    def examples(self, index: int) -> Examples:
+        """Return the examples of batch `index`. Raises `IndexError`."""
+        chosen = self._plan[index]
+        return Examples(self._examples.triples[chosen], self._examples.targets[chosen])
+
     def __getitem__(self, index: int) -> TripleBatch:
         """Lay out batch `index`. Raises `IndexError`."""
-        chosen = self._plan[index]
-        examples = Examples(self._examples.triples[chosen], self._examples.targets[chosen])
-        return collate(examples, sequences=self._sequences, pad_id=self._pad_id)
-
-    def loader(self, *, workers: int) -> DataLoader[TripleBatch]:
-        """Load the batches in the plan's order, with that many processes (0: this one)."""
-        return DataLoader(self, batch_size=None, num_workers=workers)
+        return collate(self.examples(index), sequences=self._sequences, pad_id=self._pad_id)

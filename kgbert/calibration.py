@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 
 from graphs.errors import suggestion
-from kbert.errors import DataError, RunError, SettingsError
-from kbert.run import write_json
+from kbert.errors import CheckpointError, DataError, RunError, SettingsError
+from kbert.nn.checksums import is_there, read_bytes, seal, unseal, write
+from kbert.nn.folder import parse_json
 from kgbert.scores import sigmoid
 
 if TYPE_CHECKING:
@@ -78,9 +79,17 @@ class Calibrator:
         return np.asarray(np.interp(exact, places, values))
 
     def write(self, folder: str | Path) -> None:
-        """Write `calibrator.json` into a run, which then has it. Raises `RunError`."""
+        """Write `calibrator.json` into a run, which then has it. Raises `RunError`.
+
+        Killed at any moment this leaves the run with the old calibrator, the new one, or the new
+        one without its checksum.
+        """
+        path = Path(folder)
+        text = json.dumps(self.to_mapping(), indent=2, allow_nan=False) + "\n"
         try:
-            write_json(Path(folder) / CALIBRATOR, self.to_mapping())
+            unseal(path, CALIBRATOR)
+            write(path / CALIBRATOR, text.encode())
+            seal(path, (CALIBRATOR,))
         except OSError as error:
             raise RunError(f"{folder}: cannot be written to: {error.strerror}") from None
 
@@ -88,11 +97,13 @@ class Calibrator:
     def read(cls, folder: str | Path) -> Calibrator | None:
         """Read `calibrator.json`; None where there is none. Raises `RunError` for a broken one."""
         file = Path(folder) / CALIBRATOR
-        if not file.is_file():
-            return None
         try:
-            return cls.from_mapping(json.loads(file.read_bytes()))
-        except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+            if not is_there(file):
+                return None
+            return cls.from_mapping(parse_json(read_bytes(file)))
+        except CheckpointError as error:
+            raise RunError(str(error)) from None
+        except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{file}: damaged, remove it: {error}") from None
 
     def to_mapping(self) -> dict[str, Any]:
@@ -106,6 +117,8 @@ class Calibrator:
         method = content["method"]
         if method not in get_args(Method) or not knots or (method == "platt" and len(knots) != 1):
             raise ValueError(f"no calibrator: {method!r} with {len(knots)} knots")
+        if not np.isfinite(knots).all():
+            raise ValueError("a knot is not a finite number")
         return cls(method, knots)
 
 

@@ -83,7 +83,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     shard = read_shard(options.shard)
     _check(options)
     from kbert.devices import check_device
-    from kgbert.evaluation import Wishes, evaluate
+    from kgbert.evaluation import Wishes, check_output, evaluate
     from kgbert.run import Run
 
     wishes = Wishes(
@@ -99,9 +99,14 @@ def _evaluate(options: argparse.Namespace) -> None:
         precision=options.precision,
         batch_tokens=options.batch_tokens,
     )
+    runs = [
+        Run.open(folder) for folder in options.runs
+    ]  # all of them before the first is long at it
+    for run in runs:
+        check_output(run, wishes)
     found = []
-    for folder in options.runs:
-        outcome = evaluate(Run.open(folder), wishes, say=console.say)
+    for folder, run in zip(options.runs, runs, strict=True):
+        outcome = evaluate(run, wishes, say=console.say)
         console.emit(f"{folder}\n{outcome.protocol}\n\n{outcome.text}\n")
         found.append(outcome)
     if len(found) > 1:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from kbert.errors import RunError, SettingsError
+from kbert.preflight import check_folder
 from kgbert.compatibility import cuts
 from kgbert.engine import Precision, ScoringEngine
 from kgbert.link_evaluation import Engines, Plan, evaluate_links
@@ -70,13 +71,10 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
     together; `DataError` and `graphs.GraphError` where data cannot be read; `CheckpointError`.
     """
     start = time.perf_counter()
-    task = task_of(run, wishes)
-    if wishes.output is not None:
-        _check_output(wishes.output, run=run, task=task)
+    task, folder = task_of(run, wishes), check_output(run, wishes)
     data = run.load_data(wishes.dataset)
     for note in data.notes:
         say(f"note: {note}")
-    folder = wishes.output or run.folder / FOLDER / f"{task}-{wishes.part}"
     engine = _engine(run, wishes)
     if task == "link-prediction":
         outcome = _links(run, wishes, engine, data, folder=folder, say=say)
@@ -96,7 +94,20 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
     return outcome
 
 
-def _check_output(folder: Path, *, run: Run, task: Task) -> None:
+def check_output(run: Run, wishes: Wishes) -> Path:
+    """Return the folder that will be written, once it is known that it can be.
+
+    Raises `RunError` where it cannot, and `SettingsError` as `task_of` does.
+    """
+    task = task_of(run, wishes)
+    folder = wishes.output or run.folder / FOLDER / f"{task}-{wishes.part}"
+    check_folder(folder)
+    if wishes.output is not None:
+        _check_figures(folder, run=run, task=task)
+    return folder
+
+
+def _check_figures(folder: Path, *, run: Run, task: Task) -> None:
     """Refuse a folder with figures of another run or task. Raises `RunError`."""
     file = folder / METRICS
     there = read_json(file) if file.is_file() else None

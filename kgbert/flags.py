@@ -6,7 +6,7 @@ import argparse
 from typing import Final
 
 from kbert.flags import HELP as TRAIN_HELP
-from kbert.flags import add_settings
+from kbert.flags import STOPPING, add_settings
 from kgbert.settings import KnowledgeTrainSettings
 
 _TRAINING, _ENCODER, _MACHINE = (TRAIN_HELP[name] for name in ("training", "encoder", "machine"))
@@ -79,6 +79,7 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "output": "run folder (default: runs/DATASET-TASK-seedSEED)",
         "overwrite": _MACHINE["overwrite"],
     },
+    STOPPING: TRAIN_HELP[STOPPING],
 }
 
 

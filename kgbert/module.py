@@ -1,24 +1,28 @@
-"""The training step over triples and its loop, as Lightning wants them; nothing else.
+"""The training step over triples, and the loop around it.
 
-Optimiser, schedule and clipping are those of `kbert.module`, the watch over the epochs that of
-`kbert.trainer`.
+Optimiser, schedule and clipping are those of `kbert.module`, epochs those of `kbert.epochs`; how
+steps are taken stands in `kbert.driver`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from kbert.core import Portion
+from kbert.driver import Place, follow
+from kbert.epochs import Epoch, Epochs
+from kbert.keeper import Keeper
 from kbert.module import Training
+from kbert.plans import loader
 from kbert.processes import Processes
-from kbert.trainer import Epoch, Watch
+from kbert.trainer import listed
 from kgbert.batches import Lessons, Steps, TripleBatch, plan_batches
 from kgbert.engine import ScoringEngine
 
@@ -35,25 +39,31 @@ _TOKENS_OF_GPU: Final = 1 << 16
 class TripleTraining(Training):
     """Train a network on labelled triples, or on pairs labelled with their relation."""
 
-    def __init__(
-        self, network: TripleNetwork, *, validate: Callable[[], dict[str, float]], **training: Any
-    ) -> None:
-        """Bind a network and what measures it on dev; `training` is as in `Training`."""
+    def __init__(self, network: TripleNetwork, **training: Any) -> None:
+        """Bind a network; `training` is as in `Training`."""
         super().__init__(network.classifier, **training)
         self.triples = network  # the same weights
-        self._validate = validate
 
-    def training_step(self, batch: TripleBatch, index: int) -> Tensor:
-        """Return the loss of one step: cross-entropy over the labels, as in the original."""
-        logits = self.triples(batch.token_ids, batch.segments, lengths=batch.lengths or None)
-        value = nn.functional.cross_entropy(logits.float(), batch.targets)
-        return self.keep_loss(value, examples=len(batch.targets))
+    def whole(self, batch: TripleBatch) -> Tensor:
+        """Count the examples of a batch."""
+        return torch.tensor(len(batch.targets), device=batch.targets.device)
 
-    def validation_step(self, batch: int, index: int) -> None:
-        """Measure on dev, in 32 bits, unless weights are broken; that is told after the epoch."""
-        if all(bool(weights.isfinite().all()) for weights in self.network.parameters()):
-            with torch.autocast(self.device.type, enabled=False):
-                self.scores = self._validate()
+    def portion(self, part: TripleBatch, whole: Tensor) -> Portion:
+        """Return the cross-entropy over the labels, as in the original, each 1 of `whole`."""
+        logits = self.triples(part.token_ids, part.segments, lengths=part.lengths or None)
+        total = nn.functional.cross_entropy(logits.float(), part.targets, reduction="sum")
+        value = total / whole
+        return Portion(value, value.detach().reshape(1))
+
+    def slots(self, part: TripleBatch) -> int:
+        """Return the token slots of a batch."""
+        return part.token_ids.numel()
+
+    def halves(self, part: TripleBatch) -> Sequence[TripleBatch]:
+        """Cut a batch into its first and its last examples."""
+        count = len(part.targets)
+        bounds = (0, count // 2, count) if count > 1 else (0, count)
+        return [part.rows(a, b) for a, b in pairwise(bounds)]
 
 
 class Loop:
@@ -67,19 +77,40 @@ class Loop:
         validation: Validation | None,
         sequences: Sequences,
         pad_id: int,
-        folder: Path,
+        keeper: Keeper,
         save: Callable[[], None],
+        name: Callable[[Sequence[int]], str],
     ) -> None:
-        """Bind what is learnt and measured; `save` writes the network's weights as they are."""
+        """Bind what is learnt and measured.
+
+        `save` writes the network's weights as they are, `name` names a triple for people.
+        """
         self.settings = settings
         self.lessons = lessons
         self.validation = validation
         self.sequences = sequences
         self.pad_id = pad_id
-        self.save = save
-        self.epochs: list[Epoch] = []
-        self.best = -1
-        self.processes = Processes(settings, epochs=settings.epochs, strategy="auto", folder=folder)
+        self.name = name
+        self.kept = Epochs(
+            main=self.main,
+            total=settings.epochs,
+            chooses=validation is not None and settings.keep == "best",
+            save=save,
+        )
+        self.processes = Processes(
+            settings, legs=settings.epochs, strategy="auto", folder=keeper.folder
+        )
+        self._keeper = keeper
+
+    @property
+    def epochs(self) -> list[Epoch]:
+        """What the epochs came to, so far."""
+        return self.kept.closed
+
+    @property
+    def best(self) -> int:
+        """The epoch whose weights were saved, from 0."""
+        return self.kept.best
 
     @property
     def main(self) -> str:
@@ -87,32 +118,33 @@ class Loop:
         return "" if self.validation is None else self.validation.main
 
     @property
-    def total(self) -> int:
-        """How many epochs there will be."""
-        return self.settings.epochs
+    def legs(self) -> list[int]:
+        """The optimiser steps of each epoch."""
+        steps = math.ceil(len(self.lessons) / self.settings.batch_size)
+        return [steps] * self.settings.epochs
 
     @property
     def total_steps(self) -> int:
         """Count the optimiser steps of the whole training."""
-        return self.settings.epochs * math.ceil(len(self.lessons) / self.settings.batch_size)
+        return sum(self.legs)
 
     def fit(self, network: TripleNetwork, *, learning_rate: float) -> None:
-        """Train `network`, which is left with the weights of the last epoch. Raises `Diverged`."""
+        """Train `network`, which is left with the weights of the last epoch.
+
+        Raises `Diverged`, `Stopped`.
+        """
         settings = self.settings
         module = TripleTraining(
             network,
-            validate=lambda: self.measure(network),
             learning_rate=learning_rate,
             weight_decay=settings.weight_decay,
             clip=settings.clip,
             warmup_steps=round(self.total_steps * settings.warmup),
             total_steps=self.total_steps,
             schedule=settings.schedule,
+            seed=settings.seed,
         )
-        watch = Watch(self, has_dev=self.validation is not None, keep_last=settings.keep == "last")
-        with self.processes.training() as trainer:
-            trainer.callbacks.append(watch)  # type: ignore[attr-defined]
-            trainer.fit(module, datamodule=_Data(self))
+        follow(Course(self, network), module, self._keeper)
 
     def measure(self, network: TripleNetwork) -> dict[str, float]:
         """Measure `network`, where it is, on dev; nothing where there is no dev set."""
@@ -154,18 +186,56 @@ class Loop:
         return 1.0 - float(lengths.sum()) / slots
 
 
-class _Data(lightning.LightningDataModule):
-    """Hands Lightning the batches of the current epoch, and one call to measure after it."""
+class Course:
+    """The epochs of a training over triples, as `kbert.driver` follows them."""
 
-    def __init__(self, loop: Loop) -> None:
-        super().__init__()
+    def __init__(self, loop: Loop, network: TripleNetwork) -> None:
+        """Bind the network that is measured."""
+        self.processes = loop.processes
+        self.legs = loop.legs
         self._loop = loop
+        self._network = network
 
-    def train_dataloader(self) -> DataLoader[TripleBatch]:
-        assert self.trainer is not None
-        return self._loop.steps(self.trainer.current_epoch).loader(
-            workers=self._loop.settings.workers
-        )
+    def loader(self, leg: int, *, start: int) -> DataLoader[TripleBatch]:
+        """Load the batches of an epoch, drawn when it begins."""
+        return loader(self._loop.steps(leg), start=start, workers=self._loop.settings.workers)
 
-    def val_dataloader(self) -> Any:
-        return [] if self._loop.validation is None else DataLoader([0], batch_size=None)  # type: ignore[arg-type]
+    def begin(self, leg: int, *, start: int) -> None:
+        """Begin to measure."""
+        self._loop.kept.begin(anew=not start)
+
+    def looks(self, place: Place) -> bool:
+        """Losses are wanted at the end of an epoch alone."""
+        return False
+
+    def measures(self, place: Place) -> bool:
+        """Epochs are measured at their end."""
+        return place.within + 1 == self.legs[place.leg]
+
+    def add(self, figures: Sequence[float]) -> None:
+        """Take the loss of a step."""
+        self._loop.kept.add(figures[0])
+
+    def after(self, core: Any, batch: Any, place: Place) -> None:
+        """Close an epoch at its end, measured in 32 bits."""
+        if self.measures(place):
+            with core.evaluating(), torch.autocast(core.device.type, enabled=False):
+                scores = self._loop.measure(self._network)
+            self._loop.kept.close(scores)
+
+    def where(self, place: Place) -> str:
+        """Name a step by its epoch."""
+        return f"in epoch {place.leg + 1}/{len(self.legs)}, step {place.within + 1}"
+
+    def what(self, place: Place) -> str:
+        """Name the triples of a step."""
+        triples = self._loop.steps(place.leg).examples(place.within).triples
+        return listed([self._loop.name(triple) for triple in triples.tolist()])
+
+    def state(self, core: Any) -> dict[str, Any]:
+        """List epochs and losses."""
+        return self._loop.kept.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up epochs and losses."""
+        self._loop.kept.restore(state)

@@ -16,6 +16,7 @@ from kbert import console
 from kbert.errors import DataError, SettingsError
 from kbert.nn.config import EncoderConfig
 from kbert.nn.encoder import Encoder
+from kbert.preflight import check_sizes
 from kbert.tokenizer import Tokenizer
 from kgbert.batches import Examples, Lessons
 from kgbert.dataset import KnowledgeData
@@ -53,7 +54,7 @@ def load_given(settings: KnowledgeTrainSettings) -> Given:
         if settings.vocab is None:
             return Given()
         return Given(None, Tokenizer.from_vocab(settings.vocab, lowercase=not settings.cased))
-    from kbert.nn.checkpoint import resolve
+    from kbert.nn.checkpoint import load_encoder, resolve
 
     source = settings.init
     console.say(f"encoder: reading {source}")
@@ -69,6 +70,7 @@ def load_given(settings: KnowledgeTrainSettings) -> Given:
             f"--init {source}: its vocabulary has {len(tokenizer)} pieces, but its encoder"
             f" {config.vocab_size}; these files do not belong together"
         )
+    load_encoder(folder, use_pooler=False)  # to see that it can be, before data is read
     return Given(config, tokenizer)
 
 
@@ -116,6 +118,7 @@ def make_network(
         attention_dropout=settings.dropout,
         pad_id=tokenizer.pad_id,
     )
+    check_sizes(config)
     encoder = Encoder(config, generator=generator)
     return TripleNetwork(encoder, labels=labels, generator=generator)
 

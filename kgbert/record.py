@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from kbert.errors import RunError, SettingsError
+from kbert.errors import CheckpointError, RunError, SettingsError
+from kbert.nn.checksums import read_bytes, seal
+from kbert.nn.folder import parse_json
 from kbert.run import write_json
 from kgbert.dataset import PARTS, KnowledgeData
 from kgbert.settings import KnowledgeTrainSettings, Task
@@ -71,6 +72,7 @@ class RunRecord:
         content |= {"labels": self.labels, "data": asdict(self.data), "protocol": self.protocol}
         content |= {"settings": self.settings.to_mapping(), "versions": dict(self.versions)}
         write_json(folder / RUN, content)
+        seal(folder, (RUN,))
         (folder / CONFIG).write_text(self.settings.to_yaml(), encoding="utf-8")
 
     @classmethod
@@ -103,16 +105,18 @@ class RunRecord:
             raise RunError(f"{file}: damaged: {error}") from None
         if record.task not in get_args(Task) or record.task != record.settings.task:
             raise RunError(f"{file}: damaged: its task is not what training writes")
+        if not all(isinstance(label, str) for label in record.labels):
+            raise RunError(f"{file}: damaged: a label is no text")
         return record
 
 
 def read_json(file: Path) -> dict[str, Any]:
     """Read a JSON object of a run folder. Raises `RunError`."""
     try:
-        content = json.loads(file.read_bytes())
-    except OSError as error:
-        raise RunError(f"{file}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+        content = parse_json(read_bytes(file))
+    except CheckpointError as error:
+        raise RunError(str(error)) from None
+    except ValueError as error:
         raise RunError(f"{file}: damaged: {error}") from None
     if not isinstance(content, dict):
         raise RunError(f"{file}: damaged: not an object")

@@ -64,6 +64,7 @@ class Run:
 
     def network(self) -> TripleNetwork:
         """Load the weights. Raises `CheckpointError`."""
+        from kbert.pretrained import check_vocabulary
         from kgbert.network import TripleNetwork
 
         network = TripleNetwork.from_pretrained(self.folder)
@@ -71,6 +72,13 @@ class Run:
             raise RunError(
                 f"{self.folder}: damaged: {network.labels} labels in its config.json, but"
                 f" {len(self.record.labels)} in {RUN}"
+            )
+        check_vocabulary(self.tokenizer(), network.encoder.config, folder=self.folder)
+        longest, there = self.record.settings.max_length, network.encoder.config.max_positions
+        if longest > there:
+            raise RunError(
+                f"{self.folder}: damaged: sequences of {longest} tokens in {RUN}, but {there}"
+                " positions in its config.json"
             )
         return network
 

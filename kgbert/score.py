@@ -18,14 +18,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
+from graphs.errors import GraphError
 from kbert import console
-from kbert.errors import SettingsError
+from kbert.errors import KbertError, SettingsError
+from kbert.preflight import check_space
 from kgbert.names import OnUnknown
 from kgbert.score_shards import Job, Line, Shards, read_blocks
 
 if TYPE_CHECKING:
     from kgbert.scorer import TripleScorer
 
+_COPIES: Final = 2  # shards, and what they are put together to
+_SCORE: Final = 16  # bytes of a score, at most
 _EVERY: Final = 10.0  # seconds between two lines of progress
 
 
@@ -62,22 +66,37 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> None:
     shard, shards = _shard(options.shard)
+    _check(options)
+    out: Path | None = options.output_file
+    if out is None:
+        _stream(options)
+        return
+    whole = options.shard is None
+    folder = Shards(out)
+    try:
+        if not options.merge:
+            _compute(folder, options, shard=shard, shards=shards)
+    except (KbertError, GraphError):
+        if whole:
+            folder.forget()
+        raise
+    if whole or options.merge:
+        console.say(f"{out}: {folder.merge():,} triples")
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse flags that do not go together and an output that cannot be, by `SettingsError`."""
     out: Path | None = options.output_file
     if options.batch_tokens < 1:
         raise SettingsError(f"--batch-tokens is {options.batch_tokens}; give 1 or more")
     if out is None:
         if options.merge or options.shard is not None:
             raise SettingsError("--shard and --merge need --output-file")
-        _stream(options)
         return
-    whole = options.shard is None
-    if (whole or options.merge) and out.exists() and not options.overwrite:
+    if out.is_dir():
+        raise SettingsError(f"{out}: is a folder, and a file is to be written; name another one")
+    if (options.shard is None or options.merge) and out.exists() and not options.overwrite:
         raise SettingsError(f"{out}: exists already; choose another --output-file or --overwrite")
-    folder = Shards(out)
-    if not options.merge:
-        _compute(folder, options, shard=shard, shards=shards)
-    if whole or options.merge:
-        console.say(f"{out}: {folder.merge():,} triples")
 
 
 def _stream(options: argparse.Namespace) -> None:
@@ -112,12 +131,14 @@ def _compute(folder: Shards, options: argparse.Namespace, *, shard: int, shards:
     settings = {name: getattr(options, name) for name in ("score", "on_missing", "precision")}
     settings["texts"] = _fingerprint(_texts(options.texts))
     job = Job.survey(resolve(options.run), options.file, settings=settings, shards=shards)
-    folder.begin(job)
     named = f"shard {shard}/{shards} of {folder.out}"
-    if folder.is_done(shard, shards=shards):
+    is_done = folder.is_done(shard, shards=shards)
+    scorer = None if is_done else _scorer(options)  # what it refuses is told before files are made
+    check_space(folder.out, needed=_COPIES * (options.file.stat().st_size + _SCORE * job.rows))
+    folder.begin(job)
+    if scorer is None:
         console.say(f"{named}: is done already")
         return
-    scorer = _scorer(options)
     total = job.rows_of(shard, shards=shards)
     with folder.write(shard, shards=shards) as (there, append):
         if there:
@@ -140,13 +161,19 @@ def _compute(folder: Shards, options: argparse.Namespace, *, shard: int, shards:
 def _scorer(options: argparse.Namespace) -> TripleScorer:
     from kgbert.scorer import TripleScorer
 
-    return TripleScorer.from_pretrained(
+    scorer = TripleScorer.from_pretrained(
         options.run,
         texts=_texts(options.texts),
         device=options.device,
         precision=options.precision,
         batch_tokens=options.batch_tokens,
     )
+    if options.score == "calibrated" and scorer.calibrator is None:
+        raise SettingsError(
+            f"--score calibrated: nothing is calibrated in {options.run}; in Python,"
+            " TripleScorer.calibrate(…).write(RUN) does it, or choose another --score"
+        )
+    return scorer
 
 
 def _texts(file: Path | None) -> Mapping[str, str]:

@@ -118,6 +118,18 @@ class Shards:
             partial.write_text(json.dumps(dict(job.identity), indent=2) + "\n", encoding="utf-8")
             partial.replace(self.folder / JOB)
 
+    def forget(self) -> None:
+        """Remove what `begin` made, unless a block was scored, or anything else is there."""
+        if not self.folder.is_dir():
+            return
+        found = {file.name for file in self.folder.iterdir()}
+        partial = self._file(1, 1).with_suffix(".partial")
+        if found <= {JOB, partial.name} and not (partial.is_file() and partial.stat().st_size):
+            for file in (partial, self.folder / JOB):
+                file.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.folder.rmdir()
+
     def is_done(self, shard: int, *, shards: int) -> bool:
         """Say whether a shard is whole."""
         return self._file(shard, shards).is_file()

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from kbert.errors import SettingsError
-from kbert.recipes import write_recipe
+from kbert.recipes import merged, write_recipe
 from kbert.schedules import Schedule
-from kbert.settings import changed, check_fields, flag, merged, to_mapping
+from kbert.settings import STOPPING_RANGES, changed, check_fields, flag, to_mapping
 from kgbert.dataset import PARTS, Part
 from kgbert.negatives import Method, Sides
 from kgbert.ranks import TiePolicy
@@ -88,6 +88,9 @@ class KnowledgeTrainSettings:
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     precision: Literal["32", "bf16"] = "32"
     workers: int = 0
+    checkpoint_steps: int = 0
+    checkpoint_minutes: float = 10.0
+    time_limit: float | None = None
     output: str | None = None
     overwrite: bool = False
 
@@ -190,6 +193,7 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "clip": (0.0, 1e9),
     "seed": (0, 2**32 - 1),
     "workers": (0, 1000),
+    **STOPPING_RANGES,
 }
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from kbert.errors import RunError
+from kbert.errors import CheckpointError, RunError
+from kbert.nn.checksums import is_there, seal
 from kbert.run import write_json
 from kgbert.record import read_json
 from kgbert.scores import ScoreKind
@@ -32,14 +33,18 @@ class StoredThresholds:
         """Write `thresholds.json`; its relations are numbers of `relations.tsv`, from 0."""
         content = {"score": self.score, "triples": self.triples, "labels": self.labels}
         write_json(folder / THRESHOLDS, content | self.thresholds.to_mapping())
+        seal(folder, (THRESHOLDS,))
 
     @classmethod
     def read(cls, folder: Path) -> StoredThresholds | None:
         """Read `thresholds.json`; None where there is none. Raises `RunError` for a broken one."""
         file = folder / THRESHOLDS
-        if not file.is_file():
-            return None
-        content = read_json(file)
+        try:
+            if not is_there(file):
+                return None
+            content = read_json(file)
+        except CheckpointError as error:
+            raise RunError(str(error)) from None
         try:
             found = cls(
                 score=content["score"],

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from kbert.errors import RunError
+from kbert.errors import CheckpointError, RunError
+from kbert.nn.checksums import read_bytes, seal
 
+_MOST: Final = 4 << 30  # bytes; Wikidata5M has 2 GB of texts
 _SPELLED: Final = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _MEANT: Final = {spelled: meant for meant, spelled in _SPELLED.items()}
 _RAW: Final = re.compile(r"[\\\t\n\r]")
@@ -20,18 +22,19 @@ _ESCAPE: Final = re.compile(r"\\.?")
 
 
 def write_table(path: Path, ids: Sequence[str], texts: Sequence[str]) -> None:
-    """Write a text for each id. Raises `ValueError` if there are not as many."""
+    """Write a text for each id, and note the checksum. Raises `ValueError` if not as many."""
     rows = (f"{_escaped(key)}\t{_escaped(text)}\n" for key, text in zip(ids, texts, strict=True))
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(rows)
+    seal(path.parent, (path.name,))
 
 
 def read_table(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the ids and the texts that `write_table` wrote. Raises `RunError`."""
     try:
-        content = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+        content = read_bytes(path, most=_MOST).decode("utf-8")
+    except CheckpointError as error:
+        raise RunError(str(error)) from None
     except UnicodeDecodeError as error:
         raise RunError(f"{path}: damaged: not UTF-8 at byte {error.start}") from None
     ids, texts, seen = [], [], set()

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kbert import console, recipe_command
 from kgbert.flags import add_flags
 from kgbert.settings import KnowledgeTrainSettings, settings_from
+
+if TYPE_CHECKING:
+    from kbert.resuming import Resume
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,14 +26,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     return recipe_command.run(
-        parser, arguments, add_flags=add_flags, read=settings_from, use=_train
+        parser,
+        arguments,
+        command="kgbert.train",
+        add_flags=add_flags,
+        read=settings_from,
+        use=_train,
     )
 
 
-def _train(settings: KnowledgeTrainSettings) -> str:
+def _train(settings: KnowledgeTrainSettings, resume: Resume) -> str:
     from kgbert.training import train
 
-    return train(settings).table()
+    return train(settings, resume=resume).table()
 
 
 if __name__ == "__main__":

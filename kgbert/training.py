@@ -6,16 +6,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import torch
 
-from kbert import console
+from kbert import console, resuming
 from kbert.devices import check_devices
+from kbert.footprint import Load
+from kbert.keeper import Keeper, about_run, keeping_of
 from kbert.nn.checkpoint import load_weights
+from kbert.preflight import check_training
 from kbert.report import versions
-from kbert.run import check_output, new_run, unfinished, write_report
+from kbert.resuming import Resume
+from kbert.run import check_output, new_run, write_report
 from kbert.settings import peak_rate
 from kbert.tokenizer import Tokenizer
 from kgbert.classification import ClassificationMetrics, classification_metrics
@@ -40,6 +46,8 @@ from kgbert.thresholds import Thresholds
 from kgbert.training_report import TrainingReport
 from kgbert.validation import labelled_dev
 
+COMMAND: Final = "kgbert.train"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
@@ -51,19 +59,23 @@ class _Prepared:
     tokenizer: Tokenizer
 
 
-def train(settings: KnowledgeTrainSettings) -> TrainingReport:
-    """Train and write the run folder.
+def train(settings: KnowledgeTrainSettings, *, resume: Resume = None) -> TrainingReport:
+    """Train and write the run folder; `resume` is as in `kbert.resuming.going_on`.
 
-    Raises `KbertError` or `GraphError` for whatever the user can mend; then nothing is left behind.
+    Raises `KbertError` or `GraphError` for whatever the user can mend; then nothing is left behind
+    but a run that can be gone on with. Raises `Stopped` where it was asked to stop.
     """
-    start = time.perf_counter()
+    start = time.monotonic()
     check_devices(settings)
     output = Path(default_output(settings) if settings.output is None else settings.output)
+    going = resuming.going_on(resume, settings=settings, output=output, command=COMMAND)
     check_output(output, overwrite=settings.overwrite)
-    for folder in unfinished(output):
-        console.say(f"note: {folder} is of a run that is going on, or was killed")
-    with new_run(output, first=True, overwrite=settings.overwrite) as folder:
-        report = _run(settings, folder, start=start)
+    resuming.note_unfinished(output, going=going)
+    with (
+        new_run(output, first=True, overwrite=settings.overwrite, resume=going) as folder,
+        resuming.kept(folder, command=COMMAND),
+    ):
+        report = _run(settings, folder, start=start, going=going is not None)
     console.say(report.kept())
     console.say(f"wrote {output}; measure it on test with python -m kgbert.evaluate {output}")
     return report
@@ -75,7 +87,9 @@ def default_output(settings: KnowledgeTrainSettings) -> str:
     return f"runs/{name}-{settings.task}-seed{settings.seed}"
 
 
-def _run(settings: KnowledgeTrainSettings, folder: Path, *, start: float) -> TrainingReport:
+def _run(
+    settings: KnowledgeTrainSettings, folder: Path, *, start: float, going: bool
+) -> TrainingReport:
     generator = torch.Generator().manual_seed(settings.seed)
     given = load_given(settings)
     data = _load(settings)
@@ -84,14 +98,20 @@ def _run(settings: KnowledgeTrainSettings, folder: Path, *, start: float) -> Tra
     labels = labels_of(settings, data)
     network = make_network(settings, tokenizer, labels=len(labels), generator=generator)
     sequences = sequences_of(data.texts, settings=settings, tokenizer=tokenizer)
+    longest = int(sequences.lengths(lessons.given.triples).max())
+    slots, bf16 = settings.batch_size * longest, settings.precision == "bf16"
+    load = Load(slots=slots, length=longest, bf16=bf16)
+    check_training(network, network.encoder.config, load, wish=settings, output=folder)
+    keeper = _keeper(settings, data, folder, start=start, going=going)
     loop = Loop(
         settings,
         lessons=lessons,
         validation=validation,
         sequences=sequences,
         pad_id=tokenizer.pad_id,
-        folder=folder,
+        keeper=keeper,
         save=lambda: network.save(folder, labels=labels),
+        name=lambda triple: _name(data, triple),
     )
     protocol = "no dev set, so nothing is measured" if validation is None else validation.protocol
     chosen = settings.keep == "best" and validation is not None
@@ -106,7 +126,27 @@ def _run(settings: KnowledgeTrainSettings, folder: Path, *, start: float) -> Tra
         versions=versions(),
     )
     prepared = _Prepared(record, data, network, tokenizer)
-    return _fit(prepared, loop, folder=folder, start=start)
+    return _fit(prepared, loop, keeper)
+
+
+def _keeper(
+    settings: KnowledgeTrainSettings,
+    data: KnowledgeData,
+    folder: Path,
+    *,
+    start: float,
+    going: bool,
+) -> Keeper:
+    marks = {"the data": data.fingerprint}
+    resumed = resuming.read(folder if going else None, fingerprints=marks, versions=versions())
+    about = about_run(settings, marks, versions())
+    keeping = keeping_of(settings, start=start)
+    return Keeper(folder, command=COMMAND, about=about, keeping=keeping, resumed=resumed)
+
+
+def _name(data: KnowledgeData, triple: Sequence[int]) -> str:
+    head, relation, tail = triple
+    return f"({data.entities[head]}, {data.relations[relation]}, {data.entities[tail]})"
 
 
 def _load(settings: KnowledgeTrainSettings) -> KnowledgeData:
@@ -126,10 +166,10 @@ def _load(settings: KnowledgeTrainSettings) -> KnowledgeData:
     return data
 
 
-def _fit(prepared: _Prepared, loop: Loop, *, folder: Path, start: float) -> TrainingReport:
+def _fit(prepared: _Prepared, loop: Loop, keeper: Keeper) -> TrainingReport:
     """Train, restore the weights that were kept, and write what belongs beside them."""
-    record, network, settings = prepared.record, prepared.network, prepared.record.settings
-    torch.manual_seed(settings.seed)
+    record, network = prepared.record, prepared.network
+    settings = record.settings
     rate, padding = peak_rate(settings), loop.padding_share()
     parameters = sum(p.numel() for p in network.parameters())
     console.say(
@@ -139,7 +179,7 @@ def _fit(prepared: _Prepared, loop: Loop, *, folder: Path, start: float) -> Trai
     )
     console.say(f"validation: {record.protocol}")
     loop.fit(network, learning_rate=rate)
-    load_weights(network.classifier, folder)
+    load_weights(network.classifier, keeper.folder)
     network.to(loop.device)
     thresholds, dev = _decide(prepared, loop.engine(network))
     report = TrainingReport(
@@ -152,9 +192,9 @@ def _fit(prepared: _Prepared, loop: Loop, *, folder: Path, start: float) -> Trai
         padding_share=padding,
         dev=dev,
         thresholds=thresholds,
-        seconds=time.perf_counter() - start,
+        seconds=keeper.seconds,
     )
-    _write(report, prepared, folder)
+    _write(report, prepared, keeper.folder)
     return report
 
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kbert.epochs import Epoch
 from kbert.report import hardware
-from kbert.trainer import Epoch
 from kgbert.classification import ClassificationMetrics
 from kgbert.record import RunRecord
 from kgbert.stored_thresholds import StoredThresholds

@@ -16,7 +16,10 @@ from kbert.tokenizer import SPECIALS, Tokenizer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
+pytest_plugins = ["tests.confinement"]
+settings.register_profile(
+    "repeatable", database=None, deadline=None, derandomize=True, max_examples=60
+)
 settings.load_profile("repeatable")
 
 
@@ -34,6 +37,15 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data sets at {folder}: set KBERT_DATA")
     return folder
+
+
+@pytest.fixture
+def unsealed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare no checksums of model folders.
+
+    For tests that change files on purpose, to see what their readers say of them.
+    """
+    monkeypatch.setattr("kbert.nn.checksums._entry", lambda file: None)
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,11 @@ DOORS = {
     "lightning": (),
     "marisa_trie": ("graphs/name_trie.py",),
     "matplotlib": ("graphs/pictures.py",),
-    "networkx": ("graphs/networks.py",),
+    "networkx": (
+        "graphs/networks.py",
+        "kbert/tree.py",
+        "kbert/tree_network.py",
+    ),  # kbert: its types
     "pandas": (),
     "pyarrow": (
         "graphs/export.py",
@@ -47,16 +51,13 @@ DOORS = {
     ),
     "pyoxigraph": ("graphs/syntax/oxigraph.py",),
     "pytorch_lightning": (
-        "kbert/module.py",
-        "kbert/pretraining/module.py",
+        "kbert/core.py",
+        "kbert/driver.py",
         "kbert/pretraining/training.py",
-        "kbert/pretraining/watch.py",
         "kbert/processes.py",
-        "kbert/trainer.py",
-        "kgbert/module.py",
     ),
     "rdflib": ("graphs/rdf.py",),
-    "safetensors": ("kbert/nn/",),
+    "safetensors": ("kbert/checkpoints.py", "kbert/nn/"),
     "scipy": ("graphs/statistics.py",),
     "sklearn": (
         "graphs/similar.py",

@@ -8,7 +8,6 @@ command ends in silence.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import errno
 import io
@@ -16,22 +15,17 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
+from graphs.arguments import Parser
 from graphs.errors import GraphError
+
+__all__ = ["Parser", "emit", "emit_json", "guard", "say"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 # JSON may hold them as they are, but some readers take them for the end of a line.
 _LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose mistakes are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where the flags are listed."""
-        self.exit(2, f"error: {_one_line(message)} (see {self.prog} --help)\n")
 
 
 def say(line: str) -> None:

@@ -94,6 +94,10 @@ class SelfAttention(nn.Module):
     def _may_fold(self, hidden: Tensor) -> bool:
         return not self._drops() and may_fold(hidden, self.key.weight, heads=self.heads)
 
+    def query_key(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what asks and what is asked, each (B, H, L, D / H), of `hidden` (B, L, D)."""
+        return self._split(self.query(hidden)), self._split(self.key(hidden))
+
     def _drops(self) -> bool:
         return self.training and self.dropout > 0
 

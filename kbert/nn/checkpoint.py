@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import save as to_bytes
 
 from kbert.errors import CheckpointError
+from kbert.nn.checksums import seal
 from kbert.nn.config import EncoderConfig
 from kbert.nn.encoder import Encoder
 from kbert.nn.folder import CONFIG, WEIGHTS, read_tensors, write
@@ -46,6 +47,7 @@ _IGNORED = ("embeddings.position_ids",)
 _OTHER_HEADS = ("cls.", "classifier.", "qa_outputs.")
 _POOLER = "pooler."
 _SHOWN = 3
+_LONGEST_NAME = 100  # characters of a name in a message; a file may have any
 
 _log = logging.getLogger(__name__)
 
@@ -118,8 +120,7 @@ def load_weights(
     stored = _modernise(read_tensors(path), path=path)
     has_pooler = any(name.startswith(_POOLER) for name in stored)
     drawn = use_pooler and _uses_pooler(module)
-    if not has_pooler and (add_pooler or not drawn):
-        stored |= _fresh_pooler(module, path=path, drawn=drawn, generator=generator)
+    fresh = not has_pooler and (add_pooler or not drawn)
     own = module.state_dict()
     wanted = {theirs.removeprefix(PREFIX): ours for ours, theirs in file_names(module).items()}
     if isinstance(module, LanguageModel):
@@ -127,7 +128,9 @@ def load_weights(
         if change_heads:
             stored = exchange_heads(stored, {n: own[o] for n, o in wanted.items()}, path=path)
     ignored = _IGNORED + (_OTHER_HEADS if isinstance(module, Encoder) else ())
-    missing = [name for name in wanted if name not in stored]
+    missing = [
+        name for name in wanted if name not in stored and not (fresh and name.startswith(_POOLER))
+    ]
     unexpected = [n for n in stored if n not in wanted and not n.startswith(ignored)]
     mismatched = [
         name
@@ -137,6 +140,8 @@ def load_weights(
     ]
     if missing or unexpected or mismatched:
         raise _misfit(path, missing=missing, unexpected=unexpected, mismatched=mismatched)
+    if fresh:  # not earlier: the sizes that the configuration names are known to be the file's
+        stored |= _fresh_pooler(module, path=path, drawn=drawn, generator=generator)
     # Copies, for what was read may be a view of the file.
     loaded = {ours: stored[n].to(torch.float32, copy=True) for n, ours in wanted.items()}
     module.load_state_dict(loaded, assign=any(tensor.is_meta for tensor in own.values()))
@@ -149,6 +154,9 @@ def save(
     labels: Sequence[str] | None = None,
 ) -> None:
     """Write `config.json` and `model.safetensors`, which transformers loads, into `folder`.
+
+    Their checksums go into `checksums.json`, and whoever loads them here compares (see
+    `kbert.nn.checksums`).
 
     `labels` names a head's labels, for a `LanguageModel` those of its relation, in the order of
     their ids; None leaves `LABEL_0`, `LABEL_1`, … A `Tagger`, a `SpanFinder`, or a
@@ -170,6 +178,7 @@ def save(
         folder.mkdir(parents=True, exist_ok=True)
         write(folder / WEIGHTS, to_bytes(stored, metadata={"format": "pt"}))
         write(folder / CONFIG, text.encode())
+        seal(folder, (WEIGHTS, CONFIG))
     except OSError as error:
         raise CheckpointError(f"{folder}: cannot be written: {error.strerror}") from None
 
@@ -218,7 +227,8 @@ def _misfit(
     ):
         if names:
             more = ", ..." if len(names) > _SHOWN else ""
-            parts.append(f"{len(names)} {what} ({', '.join(names[:_SHOWN])}{more})")
+            shown = ", ".join(name[:_LONGEST_NAME] for name in names[:_SHOWN])
+            parts.append(f"{len(names)} {what} ({shown}{more})")
     hint = ""
     if missing and all(name.startswith(_POOLER) for name in missing):
         hint = "; a checkpoint without pooler is loaded with add_pooler=True"

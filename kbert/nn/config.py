@@ -35,6 +35,16 @@ _NAMES = {
 # What a config.json may leave out is what transformers fills in with the values that we have.
 _REQUIRED = ("vocab_size", "width", "layers", "heads", "feed_forward")
 _COUNTS = (*_REQUIRED, "max_positions", "segment_types", "pad_id")
+# Far above what any BERT has; a file that asks for more would fill memory before it is found out.
+_MOST = {
+    "vocab_size": 1 << 26,
+    "width": 1 << 15,
+    "layers": 1 << 9,
+    "heads": 1 << 12,
+    "feed_forward": 1 << 18,
+    "max_positions": 1 << 22,
+    "segment_types": 1 << 12,
+}
 # The one value of each that this encoder computes; absent means that value.
 _FIXED = {
     "hidden_act": "gelu",
@@ -49,7 +59,8 @@ class EncoderConfig:
     """Hold the sizes and rates of a post-layer-norm BERT encoder.
 
     Raises:
-        SettingsError: a size is not a positive whole number, `heads` does not divide `width`,
+        SettingsError: a size is not a positive whole number, or beyond all that can be computed,
+            `heads` does not divide `width`,
             `pad_id` is not in the vocabulary, or a rate is out of range.
     """
 
@@ -133,5 +144,12 @@ def _check_number(name: str, value: object) -> None:
         least = 0 if name == "pad_id" else 1
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise SettingsError(f"{name} is {value!r}; expected a whole number from {least} up")
+        if value > _MOST.get(name, value):
+            raise SettingsError(f"{name} is {_shown(value)}; at most {_MOST[name]} is possible")
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise SettingsError(f"{name} is {value!r}; expected a number")
+
+
+def _shown(value: int) -> str:
+    """Write a number that may have more digits than Python writes."""
+    return str(value) if value.bit_length() < 64 else f"a number of {value.bit_length()} bits"

@@ -19,6 +19,8 @@ _FILES = [
     "vocab.txt",
     "tokenizer.json",
     "tokenizer_config.json",
+    "calibrator.json",
+    "checksums.json",
 ]
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_]|[.-](?![.-]))*(?<![.-])"
 _HUB_ID = re.compile(rf"(?:{_PART}/)?{_PART}")

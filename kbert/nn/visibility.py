@@ -113,6 +113,10 @@ class Visibility:
         }
         return Visibility(**moved)
 
+    def rows(self, start: int, stop: int) -> Visibility:
+        """Return some of the rows."""
+        return Visibility(**{f.name: getattr(self, f.name)[start:stop] for f in fields(self)})
+
     def mask(self) -> Tensor:
         """Return the rule as bool (B, 1, L queries, L keys): True where attention is allowed.
 

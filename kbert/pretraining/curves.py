@@ -22,11 +22,15 @@ COLUMNS: Final = (
 class Curves:
     """Appends rows to the curves of a run."""
 
-    def __init__(self, folder: Path, *, tensorboard: bool) -> None:
-        """Begin the file in `folder`. Raises `SettingsError` where TensorBoard is not there."""
+    def __init__(self, folder: Path, *, tensorboard: bool, step: int = 0) -> None:
+        """Begin the file in `folder`, or go on with what it holds up to `step`.
+
+        Raises `SettingsError` where TensorBoard is not there.
+        """
         self._path = folder / FILE
-        self._board: Any = _board(folder / "tensorboard") if tensorboard else None
-        self._append(COLUMNS)
+        self._board: Any = _board(folder / "tensorboard", step=step) if tensorboard else None
+        if not step:
+            self._append(COLUMNS)
 
     def add(self, row: Mapping[str, float | int | str]) -> None:
         """Add figures by the names of `COLUMNS`; those that are not there stay empty."""
@@ -57,9 +61,11 @@ def check_tensorboard() -> None:
         ) from None
 
 
-def _board(folder: Path) -> Any:
+def _board(folder: Path, *, step: int) -> Any:
     check_tensorboard()
     from torch.utils.tensorboard import SummaryWriter
 
-    writer: Any = SummaryWriter(str(folder))
+    # What a run that was stopped wrote beyond its checkpoint is not shown.
+    beyond = {"purge_step": step + 1} if step else {}
+    writer: Any = SummaryWriter(str(folder), **beyond)
     return writer

@@ -6,7 +6,7 @@ import argparse
 from typing import Final
 
 from kbert.flags import HELP as TRAIN_HELP
-from kbert.flags import add_settings
+from kbert.flags import STOPPING, add_settings
 from kbert.pretraining.settings import PretrainSettings
 
 HELP: Final[dict[str, dict[str, str]]] = {
@@ -95,6 +95,7 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "output": "run folder (default: runs/pretrain-CORPUS-seedSEED)",
         "overwrite": "replace an existing run folder",
     },
+    STOPPING: TRAIN_HELP[STOPPING],
 }
 
 

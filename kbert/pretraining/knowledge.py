@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -39,7 +40,8 @@ def open_knowledge(settings: PretrainSettings, corpus: Corpus, *, scratch: Path)
     if not corpus.keeps_text:
         message = "holds no texts, in which --kg looks for names; build it again with --keep-text"
         raise DataError(message, file=corpus.path)
-    if console.speaks():
+    if console.speaks() and not (scratch / _RECORD).is_file():
+        shutil.rmtree(scratch, ignore_errors=True)  # what a run that is gone on with lost
         return _link(settings, corpus, scratch=scratch)
     return Knowledge(Links.open(scratch), json.loads((scratch / _RECORD).read_bytes()))
 

@@ -1,34 +1,35 @@
-"""The training step of pre-training, as Lightning wants it; nothing else.
+"""The training step of pre-training.
 
 A step is several micro-batches, whose losses are divided by the targets of the whole step, over
-all processes: so however a step is cut up, it is the step on the one big batch. Lightning's own
-accumulation averages means, so the optimiser is driven by hand. AdamW with bias correction; no
-decay on biases and layer norms. How the rate goes stands in `kbert.schedules`.
+all processes: so however a step is cut up, it is the step on the one big batch. No decay on biases
+and layer norms. The step itself, its optimiser and its schedule stand in `kbert.core`.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal
 
-import pytorch_lightning as lightning
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor
 
+from kbert.core import Core, Portion
 from kbert.nn import Encoder, LanguageModel
+from kbert.pretraining.halving import halves
 from kbert.pretraining.objectives import Losses, PretrainingModel, Weights
 from kbert.pretraining.rows import MicroBatch
 from kbert.pretraining.steps import Step
 from kbert.pretraining.targets import count
-from kbert.schedules import Schedule, rate_factor
+from kbert.schedules import Schedule
 
 
-class Pretraining(lightning.LightningModule):
-    """Pre-train a language model."""
+class Pretraining(Core):
+    """Pre-train a language model; the figures of a step are those of its `Losses`, end to end."""
+
+    reduce: ClassVar[Literal["mean", "sum"]] = "sum"
 
     def __init__(
         self,
@@ -44,26 +45,26 @@ class Pretraining(lightning.LightningModule):
         epsilon: float,
         clip: float,
         sharded: bool,
+        seed: int,
     ) -> None:
         """Bind a network to a schedule, in optimiser steps; `clip` of 0 sets no limit.
 
         With `sharded` each process holds a share of the weights, and gathers a layer's when it is
         computed (FSDP); all processes must then call the methods together.
         """
-        super().__init__()
-        self.automatic_optimization = False
+        super().__init__(
+            learning_rate=learning_rate,
+            clip=clip,
+            warmup_steps=warmup_steps,
+            total_steps=total_steps,
+            schedule=schedule,
+            seed=seed,
+        )
         self.model = PretrainingModel(network)
         self.weights = weights
-        self.steps_done = 0
-        self.step_losses: list[Losses] = []
-        self._rate = learning_rate
-        self._warmup = warmup_steps
-        self._total = total_steps
-        self._schedule: Schedule = schedule
         self._decay = weight_decay
         self._betas = betas
         self._epsilon = epsilon
-        self._clip = clip
         self._sharded = sharded
 
     def configure_model(self) -> None:
@@ -97,79 +98,59 @@ class Pretraining(lightning.LightningModule):
             whole.load_state_dict(weights, assign=True)
         return whole
 
-    def finite(self) -> bool:
-        """Say whether all weights, of all processes, are numbers."""
-        own = [p.to_local() if isinstance(p, DTensor) else p for p in self.model.parameters()]
-        wrong = torch.stack([(~part.isfinite()).sum() for part in own]).sum()
-        return not bool(self.total(wrong))
+    def parts(self, batch: Step) -> Sequence[MicroBatch]:
+        """Return the micro-batches of a step."""
+        return batch
 
-    def training_step(self, batch: Step, index: int) -> None:
-        """Take one optimiser step over the micro-batches of `batch`.
+    def whole(self, batch: Step) -> Tensor:
+        """Count the targets of a step (P,), over all processes."""
+        return self.total(count([part.targets for part in batch]).to(self.device))
 
-        The step's losses, of this process alone, are put into `step_losses`.
-        """
+    def portion(self, part: MicroBatch, whole: Tensor) -> Portion:
+        """Return the losses of a micro-batch."""
         assert self.trainer is not None
-        strategy = self.trainer.strategy
-        optimiser: Any = self.optimizers()
-        mine = count([part.targets for part in batch]).to(self.device)
-        everyone: Any = strategy.reduce(mine.clone(), reduce_op="sum")
-        for group in optimiser.param_groups:
-            group["lr"] = self._rate * self.rate_factor(self.steps_done)
-        optimiser.zero_grad()
-        taken = []
-        for number, part in enumerate(batch):
-            last = number == len(batch) - 1
-            with self._exchange(last):
-                losses = self.model(part.inputs, part.targets)
-                # Gradients are averaged over the processes, and wanted is their sum.
-                value = losses.weighted(self.weights, counts=everyone) * self.trainer.world_size
-                self.manual_backward(value)
-            taken.append(losses.detach())
-        if self._clip:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self._clip)
-        optimiser.step()
-        self.steps_done += 1
-        self.step_losses.append(Losses.combine(taken))
+        losses: Losses = self.model(part.inputs, part.targets)
+        # Gradients are averaged over the processes, and wanted is their sum.
+        value = losses.weighted(self.weights, counts=whole) * self.trainer.world_size
+        figures = (losses.sums.detach(), losses.counts, losses.correct)
+        return Portion(value, torch.cat([each.double() for each in figures]))
 
-    def _exchange(self, last: bool) -> Any:
-        """Let processes exchange gradients after the last micro-batch of a step, and not before."""
-        assert self.trainer is not None
+    def slots(self, part: MicroBatch) -> int:
+        """Return the token slots of a micro-batch."""
+        return part.inputs.token_ids.numel()
+
+    def halves(self, part: MicroBatch) -> Sequence[MicroBatch]:
+        """Cut a micro-batch into its first and its last rows."""
+        return halves(part)
+
+    def _exchange(self, last: bool) -> contextlib.AbstractContextManager[Any]:
         if isinstance(self.model, FSDPModule):
             self.model.set_requires_gradient_sync(last)
             return contextlib.nullcontext()
-        block = getattr(self.trainer.strategy, "block_backward_sync", None)
-        return contextlib.nullcontext() if last or block is None else block()
+        return super()._exchange(last)
 
     def evaluate(self, batches: Iterable[MicroBatch]) -> Losses | None:
         """Return the losses of batches without dropout, of this process alone; None of none."""
-        assert self.trainer is not None
         taken = []
-        self.model.eval()
-        with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+        with self.evaluating():
             for part in batches:
                 moved = part.to(self.device)
                 taken.append(self.model(moved.inputs, moved.targets))
-        self.model.train()
         return Losses.combine(taken) if taken else None
 
-    def total(self, values: Tensor) -> Tensor:
-        """Add values up over the processes."""
-        assert self.trainer is not None
-        summed: Any = self.trainer.strategy.reduce(values.clone(), reduce_op="sum")
-        assert isinstance(summed, Tensor)
-        return summed
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Build AdamW."""
+    def groups(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Let matrices decay, and nothing else."""
         trained = [p for p in self.model.parameters() if p.requires_grad]
         groups = [
-            {"params": [p for p in trained if p.ndim > 1], "weight_decay": self._decay},
-            {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+            {
+                "params": [p for p in trained if p.ndim > 1],
+                "weight_decay": self._decay,
+                "lr": self._rate,
+            },
+            {
+                "params": [p for p in trained if p.ndim < 2],
+                "weight_decay": 0.0,
+                "lr": self._rate,
+            },
         ]
-        return torch.optim.AdamW(
-            groups, lr=self._rate, betas=self._betas, eps=self._epsilon, fused=True
-        )
-
-    def rate_factor(self, step: int) -> float:
-        """Return the share of the peak rate at an optimiser step (from 0)."""
-        return rate_factor(self._schedule, step, warmup=self._warmup, total=self._total)
+        return groups, {"betas": self._betas, "eps": self._epsilon}

@@ -5,16 +5,20 @@ Settings of pre-training go no further than here and the run; the parts take pla
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import torch
 
+from graphs.catalog import check as check_graph
 from kbert import console
-from kbert.errors import SettingsError
+from kbert.errors import KbertError, SettingsError
 from kbert.nn import Encoder, EncoderConfig, LanguageModel
-from kbert.nn.checkpoint import load_weights, resolve
+from kbert.nn.checkpoint import load_encoder, load_weights, resolve
+from kbert.preflight import check_sizes
 from kbert.pretraining.build import build_corpus
 from kbert.pretraining.corpus import Columns
 from kbert.pretraining.corruption import Corruption
@@ -48,13 +52,19 @@ def open_corpus(settings: PretrainSettings, *, scratch: Path) -> Corpus:
     Only the first process of a run builds; the others find what it built.
     """
     tokenizer = None
+    # Tokenising may take hours, so what cannot be is said before.
+    check_graph(settings.kg)
     if settings.init != "none":
-        _check_init(settings)  # tokenising may take hours, so what cannot be is said before
+        _check_init(settings)
         tokenizer = Tokenizer.from_pretrained(settings.init)
     if settings.corpus is not None:
         return Corpus.open(settings.corpus, tokenizer=tokenizer, verify=console.speaks())
     if not console.speaks():
         return Corpus.open(scratch, verify=False)
+    if scratch.exists():  # of the run that is gone on with
+        with contextlib.suppress(KbertError):
+            return Corpus.open(scratch)
+        shutil.rmtree(scratch)
     columns = Columns(text=settings.text_column)
     if tokenizer is None and settings.vocab is not None:
         tokenizer = Tokenizer.from_vocab(settings.vocab, lowercase=not settings.cased)
@@ -87,8 +97,10 @@ def make_network(
     labels = 0 if relation is None else len(relation.ways)
     boundary = BOUNDARY_POSITIONS if settings.boundary_weight else 0
     if settings.init == "none":
+        config = _from_scratch(settings, corpus)
+        check_sizes(config)
         return LanguageModel(
-            Encoder(_from_scratch(settings, corpus), generator=generator),
+            Encoder(config, generator=generator),
             relation_labels=labels,
             boundary_positions=boundary,
             generator=generator,
@@ -131,7 +143,8 @@ def _longest(settings: PretrainSettings) -> int:
 
 def _check_init(settings: PretrainSettings) -> None:
     """Refuse what the encoder that settings name cannot read."""
-    config, longest = EncoderConfig.from_folder(resolve(settings.init)), _longest(settings)
+    folder, longest = resolve(settings.init), _longest(settings)
+    config = EncoderConfig.from_folder(folder)
     if longest > config.max_positions:
         raise SettingsError(
             f"--phases: sequences of {longest} tokens, but {settings.init} has only"
@@ -141,6 +154,8 @@ def _check_init(settings: PretrainSettings) -> None:
         raise SettingsError(
             f"--relation {settings.relation}: {settings.init} knows one segment only"
         )
+    if settings.corpus is None and console.speaks():
+        load_encoder(folder, use_pooler=False)  # to see that it can be: seconds, for hours
 
 
 def make_sampler(settings: PretrainSettings, part: Part, phase: Phase, *, number: int) -> Sampler:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kbert import console
+from kbert.nn.checksums import seal
 from kbert.pretraining.objectives import described
 from kbert.pretraining.settings import PretrainSettings
 from kbert.pretraining.watch import Measure
@@ -32,7 +33,6 @@ class PretrainReport:
     training_seconds: float
     seconds: float
     diverged: str = ""
-    interrupted: bool = False
 
     def to_mapping(self) -> dict[str, Any]:
         """List the figures for `metrics.json`."""
@@ -40,7 +40,6 @@ class PretrainReport:
             "parameters": self.parameters,
             "step": self.step,
             "diverged": self.diverged,
-            "interrupted": self.interrupted,
             "held_out": [
                 {
                     "step": measure.step,
@@ -95,8 +94,8 @@ class PretrainReport:
             "",
             "Fine-tune it with `python -m kbert.train --init FOLDER`.",
         ]
-        if self.diverged or self.interrupted:
-            lines += ["", f"Its training ended early: {self.diverged or 'it was interrupted'}"]
+        if self.diverged:
+            lines += ["", f"Its training ended early: {self.diverged}"]
         return "\n".join(lines) + "\n"
 
 
@@ -118,6 +117,7 @@ def write_run(report: PretrainReport, folder: Path) -> None:
     content |= report.knowledge
     content |= {"settings": settings.to_mapping(), "versions": versions()}
     write_json(folder / "run.json", content)
+    seal(folder, ("run.json",))
     (folder / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")
     (folder / "samples.txt").write_text(
         "".join(f"{line}\n" for line in report.samples), encoding="utf-8"

@@ -11,24 +11,28 @@ a model that `transformers` reads and that `--init` of `kbert.train` takes; besi
 from __future__ import annotations
 
 import functools
+import json
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from kbert import console
+from kbert import console, resuming
 from kbert.devices import check_compiler, check_devices
 from kbert.errors import Diverged
+from kbert.fingerprints import fingerprint
+from kbert.keeper import Keeper, about_run, keeping_of
 from kbert.nn import LanguageModel
 from kbert.nn.checkpoint import load_language_model, save
-from kbert.plans import dropout_seed
-from kbert.pretraining.curves import check_tensorboard
+from kbert.pretraining.curves import FILE, check_tensorboard
 from kbert.pretraining.held_out import Part, split
 from kbert.pretraining.knowledge import open_knowledge
 from kbert.pretraining.links import Links
+from kbert.pretraining.loads import check_room
 from kbert.pretraining.parts import make_network, open_corpus
 from kbert.pretraining.relations import RELATIONS
 from kbert.pretraining.report import PretrainReport, write_run
@@ -36,37 +40,43 @@ from kbert.pretraining.samples import samples
 from kbert.pretraining.settings import PretrainSettings
 from kbert.pretraining.shards import Corpus
 from kbert.pretraining.training import Training
-from kbert.run import check_output, new_run, unfinished
+from kbert.report import versions
+from kbert.resuming import Resume
+from kbert.run import check_output, new_run
 
+COMMAND: Final = "kbert.pretrain"
 _SCRATCH: Final = "corpus"
 _LINKS: Final = "links"
 
 
-def pretrain(settings: PretrainSettings) -> PretrainReport:
-    """Train and write the run folder.
+def pretrain(settings: PretrainSettings, *, resume: Resume = None) -> PretrainReport:
+    """Train and write the run folder; `resume` is as in `kbert.resuming.going_on`.
 
-    Raises `KbertError` for whatever the user can mend. Then nothing is left behind, but for a
-    training that diverged, or was interrupted, after weights were kept: these are written before
-    `Diverged` or `KeyboardInterrupt` is raised.
+    Raises `KbertError` for whatever the user can mend. Then nothing is left behind, but for a run
+    that can be gone on with, and for a training that diverged after weights were kept: these are
+    written before `Diverged` is raised. Raises `Stopped` where it was asked to stop.
     """
-    start = time.perf_counter()
+    start = time.monotonic()
     check_devices(settings)
     if settings.compile:
         check_compiler(settings)
     if settings.tensorboard:
         check_tensorboard()
     output = Path(default_output(settings) if settings.output is None else settings.output)
+    going = resuming.going_on(resume, settings=settings, output=output, command=COMMAND)
     if console.speaks():
         check_output(output, overwrite=settings.overwrite)
-        for folder in unfinished(output):
-            console.say(f"note: {folder} is of a run that is going on, or was killed")
-    with new_run(output, first=console.speaks(), overwrite=settings.overwrite) as folder:
-        report = _run(settings, folder, start=start)
+        resuming.note_unfinished(output, going=going)
+    with (
+        new_run(
+            output, first=console.speaks(), overwrite=settings.overwrite, resume=going
+        ) as folder,
+        resuming.kept(folder, command=COMMAND),
+    ):
+        report = _run(settings, folder, start=start, going=going is not None)
     console.say(f"wrote {output}, the weights of step {report.step}")
     if report.diverged:
         raise Diverged(f"{report.diverged}; the weights of step {report.step} are in {output}")
-    if report.interrupted:
-        raise KeyboardInterrupt
     return report
 
 
@@ -76,22 +86,24 @@ def default_output(settings: PretrainSettings) -> str:
     return f"runs/pretrain-{source.name.lstrip('.').split('.')[0] or 'x'}-seed{settings.seed}"
 
 
-def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainReport:
+def _run(settings: PretrainSettings, folder: Path, *, start: float, going: bool) -> PretrainReport:
     generator = torch.Generator().manual_seed(settings.seed)
     corpus = open_corpus(settings, scratch=folder / _SCRATCH)
     knowledge = open_knowledge(settings, corpus, scratch=folder / _LINKS)
     train, held_out = _parts(settings, corpus, knowledge.links)
     network = make_network(settings, corpus, generator=generator)
+    check_room(settings, network, output=folder)
+    marks = {"the corpus": corpus.seal, "the graph": _mark(knowledge.record)}
+    keeper = _keeper(settings, marks, folder, start=start, going=going)
     training = Training(
         settings,
         corpus=corpus,
         train=train,
         held_out=held_out,
-        folder=folder,
+        keeper=keeper,
         save=lambda whole: save(whole, folder, labels=_labels(settings)),
         links=knowledge.links,
     )
-    torch.manual_seed(dropout_seed(settings.seed, rank=training.processes.share.rank))
     parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
     console.say(
         f"training: {parameters:,} parameters, {settings.total_steps:,} steps of"
@@ -111,9 +123,8 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
         samples=shown,
         tokens=training.tokens,
         training_seconds=training.seconds,
-        seconds=time.perf_counter() - start,
-        diverged=str(ended) if isinstance(ended, Diverged) else "",
-        interrupted=isinstance(ended, KeyboardInterrupt),
+        seconds=keeper.seconds,
+        diverged="" if ended is None else str(ended).partition("; the last good checkpoint")[0],
     )
     if training.processes.first:
         corpus.tokenizer().save(folder)
@@ -125,11 +136,29 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float) -> PretrainR
     return report
 
 
-def _fit(training: Training, network: LanguageModel) -> BaseException | None:
-    """Train; return what ended it early, if weights had been kept by then."""
+def _keeper(
+    settings: PretrainSettings, marks: Mapping[str, str], folder: Path, *, start: float, going: bool
+) -> Keeper:
+    resumed = resuming.read(folder if going else None, fingerprints=marks, versions=versions())
+    return Keeper(
+        folder,
+        command=COMMAND,
+        about=about_run(settings, marks, versions()),
+        keeping=keeping_of(settings, start=start),
+        resumed=resumed,
+        appended=(FILE,),
+    )
+
+
+def _mark(record: Mapping[str, Any] | None) -> str:
+    return fingerprint([json.dumps(record, sort_keys=True).encode()])
+
+
+def _fit(training: Training, network: LanguageModel) -> Diverged | None:
+    """Train; return how it diverged, if weights had been kept by then."""
     try:
         training.fit(network)
-    except (Diverged, KeyboardInterrupt) as error:
+    except Diverged as error:
         if not training.saved_step:
             raise
         return error

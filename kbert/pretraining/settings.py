@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from kbert.errors import SettingsError
 from kbert.knowledge_settings import KNOWLEDGE_RANGES, KnowledgeSettings
-from kbert.recipes import write_recipe
-from kbert.settings import changed, check_fields, flag, merged, to_mapping
+from kbert.recipes import merged, write_recipe
+from kbert.settings import STOPPING_RANGES, changed, check_fields, flag, to_mapping
 
 _PHASE: Final = re.compile(r"([1-9]\d{0,8})x([1-9]\d{0,5})", re.ASCII)
 _SHORTEST, _LONGEST = 8, 1 << 16
@@ -95,6 +95,9 @@ class PretrainSettings(KnowledgeSettings):
     checkpoint_layers: bool = False
     peak_tflops: float | None = None
     workers: int = 0
+    checkpoint_steps: int = 0
+    checkpoint_minutes: float = 10.0
+    time_limit: float | None = None
     output: str | None = None
     overwrite: bool = False
 
@@ -253,6 +256,7 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "devices": (1, 100_000),
     "peak_tflops": (1e-6, 1e9),
     "workers": (0, 1000),
+    **STOPPING_RANGES,
 }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from kbert.batch import plan_batches
 from kbert.errors import DataError
@@ -132,24 +132,34 @@ class Steps(Dataset[Step]):
             raise IndexError(f"step {step} of {len(self)}")
         return tuple(self._micro_batch(number) for number in self._numbers(step))
 
+    def named(self, step: int) -> list[str]:
+        """Name the sequences of a step, of all processes, for people."""
+        world = self._share.world
+        size, found = self._accumulate * world, []
+        for number in range(step * size, (step + 1) * size):
+            epoch, index = self._find(number)
+            rows = epoch.batches[index]
+            found += [f"{n + 1} of epoch {epoch.number + 1}" for row in rows for n in row]
+        return found
+
     def _numbers(self, step: int) -> Iterator[int]:
         rank, world = self._share
         for turn in range(self._accumulate):
             yield (step * self._accumulate + turn) * world + rank
 
     def _micro_batch(self, number: int) -> MicroBatch:
+        epoch, index = self._find(number)
+        return self._sampler.micro_batch(epoch, index, make=self._make)
+
+    def _find(self, number: int) -> tuple[Epoch, int]:
+        """Return the epoch of a micro-batch, and its place there."""
         while self._starts[-1] <= number:
             self._current = self._sampler.epoch(len(self._starts) - 1)
             self._starts.append(self._starts[-1] + len(self._current.batches))
         epoch = next(e for e, end in enumerate(self._starts[1:]) if number < end)
         if epoch != self._current.number:
             self._current = self._sampler.epoch(epoch)
-        index = number - self._starts[epoch]
-        return self._sampler.micro_batch(self._current, index, make=self._make)
-
-    def loader(self, *, workers: int) -> DataLoader[Step]:
-        """Load the steps in order, with that many processes (0: this one)."""
-        return DataLoader(self, batch_size=None, num_workers=workers)
+        return self._current, number - self._starts[epoch]
 
 
 def validation(

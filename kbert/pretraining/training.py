@@ -1,33 +1,31 @@
-"""The loop of pre-training: Lightning goes through the phases, each of which is one of its epochs.
+"""What a pre-training is made of: batches of each phase, held-out texts, and the run's counters.
 
-What is told, measured and kept meanwhile stands in `kbert.pretraining.watch`.
+How steps are taken stands in `kbert.driver`; what is told, measured and kept meanwhile in
+`kbert.pretraining.watch`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.strategies import ModelParallelStrategy, Strategy
 
-from kbert import console
+from kbert.driver import follow
+from kbert.keeper import Keeper
 from kbert.plans import Share
 from kbert.pretraining.curves import Curves
 from kbert.pretraining.flops import known_peak
 from kbert.pretraining.held_out import Part
 from kbert.pretraining.module import Pretraining
 from kbert.pretraining.parts import for_validation, make_rows, make_sampler, make_weights
-from kbert.pretraining.steps import Sampler, Step, Steps, validation
+from kbert.pretraining.steps import Sampler, Steps, validation
 from kbert.pretraining.watch import Measure, Watch
 from kbert.processes import Processes
 
 if TYPE_CHECKING:
-    from torch.utils.data import DataLoader
-
     from kbert.nn.pretraining_heads import LanguageModel
     from kbert.pretraining.links import Links
     from kbert.pretraining.rows import MicroBatch, RowMaker
@@ -47,7 +45,7 @@ class Training:
         corpus: Corpus,
         train: Part,
         held_out: Part | None,
-        folder: Path,
+        keeper: Keeper,
         save: Callable[[LanguageModel], None],
         links: Links | None = None,
     ) -> None:
@@ -63,10 +61,10 @@ class Training:
         self._held_out = held_out
         self._links = links
         self.processes = Processes(
-            settings, epochs=len(settings.plan), strategy=_strategy(settings), folder=folder
+            settings, legs=len(settings.plan), strategy=_strategy(settings), folder=keeper.folder
         )
-        writes = self.processes.first
-        self.curves = Curves(folder, tensorboard=settings.tensorboard) if writes else None
+        self.curves: Curves | None = None
+        self._keeper = keeper
 
     @property
     def peak(self) -> float | None:
@@ -82,7 +80,7 @@ class Training:
         return None if peak is None else peak * world
 
     def fit(self, network: LanguageModel) -> None:
-        """Train `network` through all phases. Raises `Diverged`, `DataError`."""
+        """Train `network` through all phases. Raises `Diverged`, `Stopped`, `DataError`."""
         settings = self.settings
         module = Pretraining(
             network,
@@ -96,14 +94,19 @@ class Training:
             epsilon=settings.epsilon,
             clip=settings.clip,
             sharded=settings.strategy == "fsdp",
+            seed=settings.seed,
         )
         try:
-            with self.processes.training() as trainer:
-                trainer.callbacks.append(Watch(self))  # type: ignore[attr-defined]
-                trainer.fit(module, datamodule=_Data(self))
+            follow(Watch(self), module, self._keeper)
         finally:
             if self.curves is not None:
                 self.curves.close()
+
+    def begin_curves(self, *, step: int) -> None:
+        """Open the curves of the run, which has taken so many steps; the first process writes."""
+        if self.processes.first and self.curves is None:
+            folder, board = self._keeper.folder, self.settings.tensorboard
+            self.curves = Curves(folder, tensorboard=board, step=step)
 
     def steps(self, number: int) -> Steps:
         """Return the steps of phase `number`, from 0, of this process."""
@@ -145,33 +148,6 @@ class Training:
     def has_held_out(self) -> bool:
         """Whether there are texts to validate on."""
         return self._held_out is not None
-
-
-class _Data(lightning.LightningDataModule):
-    """Hands Lightning the steps of the current phase."""
-
-    def __init__(self, training: Training) -> None:
-        super().__init__()
-        self._training = training
-
-    def train_dataloader(self) -> DataLoader[Step]:
-        assert self.trainer is not None
-        number = self.trainer.current_epoch
-        steps = self._training.steps(number)
-        phase = self._training.settings.plan[number]
-        micro = phase.steps * self._training.settings.accumulate * self.trainer.world_size
-        console.say(
-            f"phase {number + 1}: {phase.steps:,} steps at length {phase.max_length},"
-            f" {steps.epoch_batches:,} micro-batches an epoch,"
-            f" {micro / steps.epoch_batches:.2f} epochs"
-            + (f"; {steps.cut_share:.1%} of the tokens are cut to fit" if steps.cut_share else "")
-        )
-        return steps.loader(workers=self._training.settings.workers)
-
-    def transfer_batch_to_device(
-        self, batch: Step, device: torch.device, dataloader_idx: int
-    ) -> Step:
-        return tuple(part.to(device) for part in batch)
 
 
 def _strategy(settings: PretrainSettings) -> Strategy | str:

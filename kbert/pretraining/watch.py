@@ -1,25 +1,27 @@
-"""What is told, measured, kept and refused while pre-training goes on: a callback of Lightning's.
-
-Losses stay on the device until a line is due, since reading them waits for it; then each step's is
-looked at, so that the first that is no number is named.
-"""
+"""What is told, measured, kept and refused while pre-training goes on, phase by phase."""
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pytorch_lightning.callbacks import Callback
 
 from kbert import console
+from kbert.driver import Place
 from kbert.errors import Diverged
+from kbert.plans import loader
 from kbert.pretraining.flops import training_flops
 from kbert.pretraining.objectives import Losses, Score, described
+from kbert.pretraining.work import Totals, Work
+from kbert.trainer import listed
 
 if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
     from kbert.pretraining.module import Pretraining
     from kbert.pretraining.steps import Step
     from kbert.pretraining.training import Training
@@ -34,115 +36,151 @@ class Measure:
     scores: dict[str, Score]
 
 
-@dataclass(slots=True)
-class Work:
-    """What this process did since the last line; `paused` are the seconds of validations."""
+class Watch:
+    """The phases of a pre-training, as `kbert.driver` follows them.
 
-    tokens: int = 0
-    squares: int = 0
-    decoded: int = 0
-    slots: int = 0
-    paused: float = 0.0
-    start: float = field(default_factory=time.perf_counter)
-
-    def add(self, step: Step) -> None:
-        """Add a step."""
-        for part in step:
-            self.tokens += part.tokens
-            self.squares += part.squares
-            self.slots += part.slots
-            asked = (part.targets.masked, part.targets.boundary, part.targets.causal)
-            self.decoded += sum(len(each.labels) for each in asked if each is not None)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of training, without validations."""
-        return max(1e-9, time.perf_counter() - self.start - self.paused)
-
-
-class Watch(Callback):
-    """Tell of the steps, validate, keep weights, and stop where losses are no numbers."""
+    Tells of the steps, validates, and keeps weights.
+    """
 
     def __init__(self, training: Training) -> None:
         """Bind the training, whose measures and counters are written."""
+        self.processes = training.processes
+        self.legs = [phase.steps for phase in training.settings.plan]
         self._training = training
         self._work = Work()
-        self._read = 0  # steps whose losses were looked at
-        self._taken: Losses | None = None
+        self._carried = Work()  # of all processes, up to a checkpoint
+        self._totals = Totals()
 
-    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+    def loader(self, leg: int, *, start: int) -> DataLoader[Step]:
+        """Load the steps of a phase."""
+        steps = self._training.steps(leg)
+        phase = self._training.settings.plan[leg]
+        micro = phase.steps * self._training.settings.accumulate * self.processes.share.world
+        console.say(
+            f"phase {leg + 1}: {phase.steps:,} steps at length {phase.max_length},"
+            f" {steps.epoch_batches:,} micro-batches an epoch,"
+            f" {micro / steps.epoch_batches:.2f} epochs"
+            + (f"; {steps.cut_share:.1%} of the tokens are cut to fit" if steps.cut_share else "")
+        )
+        return loader(steps, start=start, workers=self._training.settings.workers)
+
+    def begin(self, leg: int, *, start: int) -> None:
         """Begin to count."""
-        self._work = Work()
+        self._work.begin()
+        self._training.begin_curves(step=sum(self.legs[:leg]) + start)
 
-    def on_train_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Look at losses, write a line, validate, each in its time."""
-        settings = self._training.settings
+    def looks(self, place: Place) -> bool:
+        """Say whether a line or a validation is due."""
+        return self.measures(place) or (place.step + 1) % self._training.settings.log_every == 0
+
+    def measures(self, place: Place) -> bool:
+        """Say whether a validation is due: now and then, and at the end of a phase."""
+        return self._ends(place) or (place.step + 1) % self._training.settings.validate_every == 0
+
+    def _ends(self, place: Place) -> bool:
+        return place.within + 1 == self.legs[place.leg]
+
+    def add(self, figures: Sequence[float]) -> None:
+        """Take the losses of a step."""
+        self._totals.add(figures)
+
+    def after(self, core: Pretraining, batch: Step, place: Place) -> None:
+        """Write a line and validate, each in its time."""
         self._work.add(batch)
-        step = pl_module.steps_done
-        ends = batch_idx + 1 == settings.plan[trainer.current_epoch].steps
-        validates = ends or step % settings.validate_every == 0
-        if validates or step % settings.log_every == 0:
-            self._look(pl_module)
-        if ends or step % settings.log_every == 0:
-            self._tell(trainer, pl_module)
-        if validates:
+        if self._ends(place) or (place.step + 1) % self._training.settings.log_every == 0:
+            self._tell(core, place)
+        if self.measures(place):
             before = time.perf_counter()
-            self._validate(trainer, pl_module)
+            self._validate(core, place)
             self._work.paused += time.perf_counter() - before
 
-    def _look(self, module: Pretraining) -> None:
-        """Take the losses of the last steps, over all processes. Raises `Diverged`."""
-        taken, module.step_losses = module.step_losses, []
-        if not taken:
-            return
-        sums = module.total(torch.stack([each.sums for each in taken]))
-        figures = torch.stack([torch.stack([each.counts, each.correct]) for each in taken])
-        counts, correct = module.total(figures).unbind(1)
-        for values in sums.tolist():
-            self._read += 1
-            if not all(map(math.isfinite, values)):
-                raise self._diverged(f"step {self._read}: the loss is no number")
-        found = Losses(sums.sum(0), counts.sum(0), correct.sum(0))
-        self._taken = found if self._taken is None else Losses.combine([self._taken, found])
+    def where(self, place: Place) -> str:
+        """Name a step by its number of all."""
+        return f"at step {place.step + 1}"
 
-    def _tell(self, trainer: Any, module: Pretraining) -> None:
+    def what(self, place: Place) -> str:
+        """Name the sequences of a step."""
+        return "sequences " + listed(self._training.steps(place.leg).named(place.within))
+
+    def state(self, core: Pretraining) -> dict[str, Any]:
+        """List figures and counters, over all processes."""
+        training = self._training
+        self._carry(core)
+        return {
+            "measures": [asdict(measure) for measure in training.measures],
+            "saved_step": training.saved_step,
+            "tokens": training.tokens,
+            "seconds": training.seconds,
+            "totals": self._totals.values,
+            "carried": self._carried.counts(),
+            "carried_seconds": self._carried.before,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take them up."""
+        training = self._training
+        training.measures[:] = [
+            Measure(
+                each["step"],
+                each["loss"],
+                {name: Score(*score) for name, score in each["scores"].items()},
+            )
+            for each in state["measures"]
+        ]
+        training.saved_step, training.tokens = state["saved_step"], state["tokens"]
+        training.seconds = state["seconds"]
+        self._totals.values = list(state["totals"])
+        self._carried = Work.of(state["carried"], before=state["carried_seconds"])
+
+    def _carry(self, core: Pretraining) -> None:
+        """Add what this process and the others did since the last line to what is carried."""
+        work, self._work = self._work, Work()
+        done = torch.tensor(work.counts(), device=core.device)
+        counts = core.total(done).tolist()
+        before = self._carried.before + work.seconds
+        carried = [a + b for a, b in zip(self._carried.counts(), counts, strict=True)]
+        self._carried = Work.of(carried, before=before)
+
+    def _tell(self, core: Pretraining, place: Place) -> None:
         """Write a line of the log, over the steps since the last one."""
-        training, work = self._training, self._work
-        losses, self._taken, self._work = self._taken, None, Work()
-        assert losses is not None
-        seconds = work.seconds
-        done = torch.tensor([work.tokens, work.squares, work.decoded, work.slots])
-        tokens, squares, decoded, slots = module.total(done.to(module.device)).tolist()
-        training.tokens += tokens
+        training = self._training
+        self._carry(core)
+        carried, self._carried = self._carried, Work()
+        losses, self._totals = self._totals.losses(), Totals()
+        seconds = max(1e-9, carried.before)
+        training.tokens += carried.tokens
         training.seconds += seconds
-        row = _row(module, losses, phase=trainer.current_epoch + 1, kind="train")
-        row |= {"rate": _rate(module), "tokens": training.tokens}
-        row["tokens_per_second"] = tokens / seconds
-        text = f"{tokens / seconds:,.0f} tokens/s, {1 - tokens / slots:.1%} padding"
+        row = _row(core, losses, phase=place.leg + 1, kind="train")
+        row |= {"rate": _rate(core), "tokens": training.tokens}
+        row["tokens_per_second"] = carried.tokens / seconds
+        padding = 1 - carried.tokens / carried.slots
+        text = f"{carried.tokens / seconds:,.0f} tokens/s, {padding:.1%} padding"
         if training.peak is not None:
             flops = training_flops(
-                module.model.network.encoder.config, tokens=tokens, squares=squares, decoded=decoded
+                core.model.network.encoder.config,
+                tokens=carried.tokens,
+                squares=carried.squares,
+                decoded=carried.decoded,
             )
             row["mfu"] = flops / seconds / training.peak
             text += f", MFU {row['mfu']:.1%}"
-        self._write(row, f"{_figures(losses, module)}  {text}")
+        self._write(row, f"{_figures(losses, core)}  {text}")
 
-    def _validate(self, trainer: Any, module: Pretraining) -> None:
-        """Measure on held-out texts; keep the weights, unless they are no numbers."""
-        training, step = self._training, module.steps_done
-        if not module.finite():
-            raise self._diverged(f"step {step}: the weights are no numbers")
+    def _validate(self, core: Pretraining, place: Place) -> None:
+        """Measure on held-out texts, and keep the weights."""
+        training, step = self._training, place.step + 1
         if training.has_held_out:
-            own = module.evaluate(training.validation(trainer.current_epoch))
-            losses = _total(module, own)
-            row = _row(module, losses, phase=trainer.current_epoch + 1, kind="held out")
+            own = core.evaluate(training.validation(place.leg))
+            losses = _total(core, own)
+            row = _row(core, losses, phase=place.leg + 1, kind="held out")
             if not math.isfinite(float(row["loss"])):
-                raise self._diverged(f"step {step}: the held-out loss is no number")
+                raise Diverged(
+                    f"the training diverged at step {step}: the held-out loss is no number; lower"
+                    " --learning-rate"
+                )
             training.measures.append(Measure(step, float(row["loss"]), losses.scores()))
-            self._write(row, f"{_figures(losses, module)}")
-        network = module.whole_network()
+            self._write(row, f"{_figures(losses, core)}")
+        network = core.whole_network()
         if training.processes.first:
             training.save(network)
         training.saved_step = step
@@ -152,9 +190,6 @@ class Watch(Callback):
         console.say(f"step {row['step']}/{total}  {row['set']}  {text}")
         if self._training.curves is not None:
             self._training.curves.add(row)
-
-    def _diverged(self, what: str) -> Diverged:
-        return Diverged(f"the training diverged at {what}; lower --learning-rate")
 
 
 def _total(module: Pretraining, own: Losses | None) -> Losses:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from graphs.compiled.folder import MANIFEST, checksum, data_folder, seal_of
 from graphs.compiled.sealing import sync
+from kbert.nn.checksums import CHECKSUMS
 from kbert.pretraining import manifests
 from kbert.pretraining.shards import Counts, fingerprint, pieces_of
 from kbert.tokenizer import Tokenizer
@@ -102,6 +103,7 @@ class CorpusWriter:
         starts = [not piece.startswith("##") for piece in pieces_of(tokenizer)]
         (self._data / "starts_word").write_bytes(np.array(starts, dtype=np.uint8).tobytes())
         tokenizer.save(self._data)
+        (self._data / CHECKSUMS).unlink()  # the manifest has them all
         for file in self._files.values():
             file.flush()
         names = ("pad", "unknown", "cls", "sep", "mask")

@@ -15,6 +15,8 @@ from graphs.errors import GraphError, ParseError
 from graphs.sparql import read_endpoint
 from graphs.triple import Triple
 
+pytestmark = pytest.mark.localhost  # servers of its own
+
 QUERY = "CONSTRUCT { ?s ?p ?o } WHERE { ?s ?p ?o }"
 ORDERED = QUERY + " ORDER BY ?s"
 GOOD = b'<x:a> <x:r> <x:b> .\n# more\n\n<x:a> <x:r> "caf\xc3\xa9"@FR .\n_:n <x:r> _:m .\r\n'

@@ -257,6 +257,7 @@ def test_a_file_that_is_missing(runs: Runs, tmp_path: Path, file: str, message: 
     assert message in str(caught.value)
 
 
+@pytest.mark.usefixtures("unsealed")
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
 def test_weights_that_are_cut_short(runs: Runs, tmp_path: Path, share: float) -> None:
     run = shutil.copytree(runs("pair"), tmp_path / "run")
@@ -267,6 +268,7 @@ def test_weights_that_are_cut_short(runs: Runs, tmp_path: Path, share: float) ->
         kbert.load(run)
 
 
+@pytest.mark.usefixtures("unsealed")
 def test_weights_that_are_not_of_this_run(runs: Runs, tmp_path: Path) -> None:
     run = shutil.copytree(runs("pair"), tmp_path / "run")
     shutil.copy(runs("tagging") / "model.safetensors", run)

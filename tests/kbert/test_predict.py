@@ -221,6 +221,7 @@ def test_another_graph_is_refused_unless_asked_for(runs: Runs, capsys: Capture) 
     assert "did you mean 'hownet'?" in message
 
 
+@pytest.mark.usefixtures("unsealed")
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [

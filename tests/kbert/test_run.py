@@ -25,6 +25,8 @@ from kbert.run import (
 from kbert.settings import TrainSettings
 from kbert.tokenizer import Tokenizer
 
+pytestmark = pytest.mark.usefixtures("unsealed")  # files are changed on purpose
+
 RECORD = RunRecord(
     task="tagging",
     labels=("O", "B-地点"),

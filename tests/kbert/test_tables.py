@@ -182,6 +182,27 @@ def test_errors_have_file_and_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("x.tsv.gz", b"a" * (1 << 20)),
+        ("x.csv.gz", b"a" * (1 << 20)),
+        ("x.json.gz", b" " * (1 << 20)),
+        ("x.jsonl.gz", b" " * (1 << 20)),
+        ("x.tsv.gz", b"a\t" + b"b" * 200 + b"\n"),
+        ("x.csv.gz", b"a," + b"b" * 200 + b"\n"),
+        ("x.jsonl.gz", b'{"a": "' + b"b" * 200 + b'"}\n'),
+    ],
+)
+def test_a_bomb_is_refused(name: str, line: bytes, tmp_path: Path) -> None:
+    """12 MiB in a file of less than a two-hundredth of it: one line without end, or many."""
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(line * (12 * (1 << 20) // len(line)), 9))
+    assert path.stat().st_size < 12 * (1 << 20) / 200
+    with pytest.raises(DataError, match="times the size of the file; unpack it if you trust it"):
+        read_table(path)
+
+
 def test_every_truncation_of_a_gzip_file_is_noticed(tmp_path: Path) -> None:
     whole = gzip.compress(b"a\tb\n" + "中\t文\n".encode() * 50)
     path = tmp_path / "x.tsv.gz"

@@ -123,6 +123,7 @@ def test_a_special_tokens_name_is_brackets_and_letters(text: str, ours: Tokenize
     assert not {*SPECIALS, "[unused1]"}.difference({"[UNK]"}).intersection(pieces)
 
 
+@pytest.mark.usefixtures("unsealed")
 def test_added_tokens_that_would_be_lost_are_refused(
     make_tokenizer: Callable[..., Tokenizer], tmp_path: Path
 ) -> None:

@@ -37,6 +37,7 @@ OTHERWISE = {
 }
 FILES = [
     "README.md",
+    "checksums.json",
     "config.json",
     "config.yaml",
     "metrics.json",
@@ -303,6 +304,7 @@ def test_a_run_is_a_starting_point(runs: Runs, train: Train, table: str) -> None
     assert figures(train(table, init=str(base)))["learning_rate"] == 5e-5
 
 
+@pytest.mark.usefixtures("unsealed")
 def test_a_checkpoint_without_pooler_is_a_starting_point_and_repeatable(
     runs: Runs, train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

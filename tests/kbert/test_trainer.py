@@ -6,7 +6,7 @@ import logging
 import math
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,19 +18,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphs import TripleStore
+from kbert.core import Portion
 from kbert.devices import check_devices
 from kbert.errors import Diverged, SettingsError
 from kbert.examples import TextExample
 from kbert.inject import Injector
+from kbert.keeper import Keeper, Keeping
 from kbert.module import FineTuning
 from kbert.nn import Classifier, Encoder, EncoderConfig
 from kbert.plans import (
     Share,
     Steps,
-    dropout_seed,
     evaluation_plan,
     lengths,
     padding_share,
+    step_seed,
     training_plan,
 )
 from kbert.settings import TrainSettings
@@ -100,10 +102,11 @@ def test_the_share_of_padding() -> None:
     assert padding_share([4, 1, 3], plan) == pytest.approx(3 / 11)
 
 
-def test_each_seed_and_process_has_dropout_of_its_own() -> None:
-    seeds = [dropout_seed(seed, rank=rank) for seed in range(20) for rank in range(8)]
+def test_each_seed_step_and_process_has_dropout_of_its_own() -> None:
+    keys = [(seed, step, rank) for seed in range(9) for step in range(9) for rank in range(4)]
+    seeds = [step_seed(seed, step=step, rank=rank) for seed, step, rank in keys]
     assert len(set(seeds)) == len(seeds)
-    assert seeds == [dropout_seed(seed, rank=rank) for seed in range(20) for rank in range(8)]
+    assert seeds == [step_seed(seed, step=step, rank=rank) for seed, step, rank in keys]
     torch.manual_seed(max(seeds))  # it takes numbers of that size
 
 
@@ -120,7 +123,7 @@ def test_the_rate_rises_then_falls_to_zero() -> None:
 def bare_module(**options: Any) -> FineTuning:
     config = EncoderConfig(vocab_size=8, width=8, layers=1, heads=2, feed_forward=8)
     network = Classifier(Encoder(config, generator=torch.Generator()), 2)
-    chosen: dict[str, Any] = {"warmup_steps": 1, "total_steps": 2, "clip": 1.0} | options
+    chosen: dict[str, Any] = {"warmup_steps": 1, "total_steps": 2, "clip": 1.0, "seed": 1} | options
     task = Classification(("a", "b"))
     return FineTuning(network, task, learning_rate=0.1, weight_decay=0.5, **chosen)
 
@@ -128,7 +131,7 @@ def bare_module(**options: Any) -> FineTuning:
 def test_biases_and_layer_norms_do_not_decay() -> None:
     module = bare_module()
     optimiser: Any = module.configure_optimizers()
-    decaying, steady = optimiser["optimizer"].param_groups
+    decaying, steady = optimiser.param_groups
     assert (decaying["weight_decay"], steady["weight_decay"]) == (0.5, 0.0)
     names = {id(p): name for name, p in module.network.named_parameters()}
     assert sorted(names[id(p)] for p in steady["params"]) == sorted(
@@ -143,7 +146,7 @@ def test_the_gradient_is_clipped_by_its_norm(clip: float, norm: float) -> None:
     count = sum(p.numel() for p in module.network.parameters())
     for parameter in module.network.parameters():
         parameter.grad = torch.full_like(parameter, 30.0 / math.sqrt(count))
-    module.configure_gradient_clipping()
+    assert float(module.limit_gradients()) == pytest.approx(30.0, rel=1e-4)
     grads = [p.grad.flatten() for p in module.network.parameters() if p.grad is not None]
     assert float(torch.cat(grads).norm()) == pytest.approx(norm, rel=1e-4)
 
@@ -179,7 +182,7 @@ class Scene:
             TrainSettings(**chosen),
             task=self.task,
             pad_id=tokenizer.pad_id,
-            folder=folder,
+            keeper=Keeper(folder, command="kbert.train", about={}, keeping=Keeping()),
             save=lambda: self.saved.append(len(self.loop.epochs)),
         )
 
@@ -251,13 +254,13 @@ def test_an_epoch_is_planned_when_it_starts(scene: Any, monkeypatch: pytest.Monk
     made = scene(epochs=3)
     steps = made.loop.steps(made.encoded)
     seen: list[tuple[int, int]] = []
-    plan = made.loop.plan
+    thin = made.loop.thinned
 
-    def watched(sizes: Sequence[int], epoch: int) -> Any:
+    def watched(encoded: Any, epoch: int) -> Any:
         seen.append((epoch, made.loop.processes.trainer.global_step))
-        return plan(sizes, epoch)
+        return thin(encoded, epoch)
 
-    monkeypatch.setattr(made.loop, "plan", watched)
+    monkeypatch.setattr(made.loop, "thinned", watched)
     made.loop.fit(made.network, made.encoded, [], learning_rate=0.01, total_steps=steps)
     per_epoch = steps // 3
     assert seen == [(0, 0), (1, per_epoch), (2, 2 * per_epoch)]
@@ -268,16 +271,16 @@ def test_an_epoch_is_planned_when_it_starts(scene: Any, monkeypatch: pytest.Monk
 def test_a_loss_that_is_no_number_stops_the_training(
     scene: Any, monkeypatch: pytest.MonkeyPatch, bad: float, every: int
 ) -> None:
-    step = FineTuning.training_step
+    portion = FineTuning.portion
 
-    def diverging(self: FineTuning, batch: Any, index: int) -> torch.Tensor:
-        value = step(self, batch, index)
-        if (self.current_epoch, index) == (1, 2):
-            self.losses[-1] = torch.tensor(bad)
-        return value
+    def diverging(self: FineTuning, part: Any, whole: Any) -> Any:
+        found = portion(self, part, whole)
+        if self.steps_done == per_epoch + 2:
+            return found._replace(figures=torch.tensor([bad]))
+        return found
 
-    monkeypatch.setattr(FineTuning, "training_step", diverging)
-    monkeypatch.setattr("kbert.trainer._READ_EVERY", every)
+    monkeypatch.setattr(FineTuning, "portion", diverging)
+    monkeypatch.setattr("kbert.driver._READ_EVERY", every)
     made = scene(epochs=3)
     per_epoch = made.loop.steps(made.encoded) // 3
     assert per_epoch > 3
@@ -285,34 +288,64 @@ def test_a_loss_that_is_no_number_stops_the_training(
         made.fit(dev=False)
     looked = min(per_epoch, {1: 3, 2: 4, 100: 100}[every])
     assert made.loop.processes.trainer.global_step == per_epoch + looked
+    named = made.loop.plan(lengths(made.encoded), 1)[2]
+    examples = ", ".join(f"example {i + 1}" for i in sorted(named))
     assert str(caught.value) == (
-        f"the training diverged in epoch 2/3, step 3 (loss {bad}); lower --learning-rate"
+        f"the training diverged in epoch 2/3, step 3 (loss {bad}, on {examples}); lower"
+        " --learning-rate"
     )
     assert made.saved == [1]
+
+
+@pytest.mark.parametrize("clip", [1.0, 0.0])
+def test_a_gradient_that_is_no_number_stops_the_training(
+    scene: Any, monkeypatch: pytest.MonkeyPatch, clip: float
+) -> None:
+    """After the last step no loss would tell; with and without a limit of the norm."""
+    made = scene(epochs=1, clip=clip)
+    last = made.loop.steps(made.encoded) - 1
+    portion = FineTuning.portion
+
+    def spoil(self: FineTuning, part: Any, whole: Any) -> Any:
+        if self.steps_done == last:
+            next(made.network.parameters()).register_hook(lambda g: g * torch.nan)
+        return portion(self, part, whole)
+
+    monkeypatch.setattr(FineTuning, "portion", spoil)
+    with pytest.raises(Diverged, match=rf"step {last + 1} \(gradient norm nan, on example"):
+        made.fit(dev=False)
+    assert made.saved == []
 
 
 def test_weights_that_are_no_numbers_stop_the_training(
     scene: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the last step no loss would tell."""
+    """Also where neither loss nor gradient tells."""
     made = scene(epochs=1)
-    last = made.loop.steps(made.encoded) - 1
+    limit = FineTuning.limit_gradients
 
-    def spoil(self: FineTuning, batch: Any, index: int) -> torch.Tensor:
-        if index == last:
-            next(made.network.parameters()).register_hook(lambda g: g * torch.nan)
-        return step(self, batch, index)
+    def spoil(self: FineTuning) -> torch.Tensor:
+        norm = limit(self)
+        next(self.parameters()).grad.fill_(math.nan)  # type: ignore[union-attr]
+        return norm
 
-    step = FineTuning.training_step
-    monkeypatch.setattr(FineTuning, "training_step", spoil)
-    with pytest.raises(Diverged, match=rf"step {last + 1} \(weights are no numbers\); lower"):
+    monkeypatch.setattr(FineTuning, "limit_gradients", spoil)
+    monkeypatch.setattr(FineTuning, "portion", constant_loss)
+    with pytest.raises(Diverged, match=r"step \d+ \(weights are no numbers\); lower"):
         made.fit(dev=False)
     assert made.saved == []
 
 
+def constant_loss(self: FineTuning, part: Any, whole: Any) -> Portion:
+    """Return a loss that weights do not change, and a gradient all the same."""
+    total = sum((p.nan_to_num() * 0.0).sum() for p in self.parameters())
+    assert isinstance(total, torch.Tensor)
+    return Portion(total, torch.zeros(1))
+
+
 def test_facts_are_left_out_in_training_alone(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     Staged.stage = iter([0.5] * 5)
-    read: dict[str, list[int]] = {"training_step": [], "validation_step": []}
+    read: dict[str, list[int]] = {"training_step": [], "test_step": []}
 
     def watch(name: str) -> None:
         step = getattr(FineTuning, name)
@@ -332,14 +365,13 @@ def test_facts_are_left_out_in_training_alone(scene: Any, monkeypatch: pytest.Mo
     per_epoch = len(read["training_step"]) // 4
     sums = [sum(read["training_step"][e * per_epoch : (e + 1) * per_epoch]) for e in range(4)]
     assert len(set(sums)) > 2 and all(bare <= total <= full for total in sums)
-    assert sum(read["validation_step"]) == 4 * full
+    assert sum(read["test_step"]) == 5 * full
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_dropout_of_facts_is_repeatable(scene: Any, workers: int) -> None:
     def weights(**settings: Any) -> list[torch.Tensor]:
         made = scene(epochs=2, **settings)
-        torch.manual_seed(1)
         made.fit(dev=False)
         return list(made.network.state_dict().values())
 

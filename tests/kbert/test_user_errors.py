@@ -295,7 +295,7 @@ def test_devices_that_are_not_there(
 
 
 @pytest.fixture
-def base(runs: Runs, place: Place) -> Path:
+def base(runs: Runs, place: Place, unsealed: None) -> Path:
     """A pre-trained encoder in the folder `base`."""
     return Path(shutil.copytree(runs("classification"), place.folder / "base"))
 
@@ -376,9 +376,12 @@ def spoil(base: Path) -> None:
 def test_a_training_that_diverges_is_stopped(place: Place, base: Path) -> None:
     spoil(base)
     message = place.refusal("--init", "base", "--max-length", "48", "--accelerator", "cpu")
-    assert message == (
-        "the training diverged in epoch 1/10, step 1 (loss nan); lower --learning-rate"
+    start, end = (
+        "the training diverged in epoch 1/10, step 1 (loss nan, on ",
+        "); lower --learning-rate",
     )
+    assert message.startswith(start) and message.endswith(end)
+    assert "train.tsv:" in message  # the file and line of an example
 
 
 def test_a_hub_id_without_network(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -443,19 +446,21 @@ def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_an_interrupt_leaves_nothing_behind(place: Place) -> None:
+def test_an_interrupt_leaves_what_can_be_gone_on_with(place: Place) -> None:
     before = contents(place.folder)
     with command(place.folder, *SMALL, "--epochs", "100000", "--accelerator", "cpu") as process:
         assert process.stdout is not None and process.stderr is not None
         for line in process.stderr:
             if line.startswith("epoch 2/"):
                 break
-        assert [path.is_dir() for path in place.folder.glob("run.partial-*")] == [True]
+        (left,) = place.folder.glob("run.partial-*")
         process.send_signal(signal.SIGINT)
         said = process.stderr.read().splitlines()
         assert (process.wait(timeout=60), process.stdout.read()) == (130, "")
-    assert said[-1] == "interrupted"
+    assert said[-1].startswith("stopped by Ctrl-C after step ")
+    assert said[-1].endswith(f"go on with: python -m kbert.train --resume {left.name}")
     assert all(line.startswith("epoch ") for line in said[:-1])
+    shutil.rmtree(left)
     assert contents(place.folder) == before
 
 
@@ -468,6 +473,6 @@ def test_two_processes_that_diverge_end_as_one(place: Place, base: Path) -> None
     with command(place.folder, *flags) as process:
         out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (2, ""), err
-    assert err.count("the training diverged in epoch 1/10, step 1 (loss nan)") == 1
+    assert err.count("the training diverged in epoch 1/10, step 1 (loss nan, on ") == 1
     assert "Traceback" not in err and "Initializing distributed" not in err
     assert contents(place.folder) == before

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kbert.plans import loader
 from kgbert.batches import Examples, Lessons, Steps, collate, plan_batches
 from kgbert.data import load_data
 from kgbert.negatives import NegativeSampler
@@ -93,7 +94,7 @@ def test_steps_are_the_plan() -> None:
     lengths = SEQUENCES.lengths(TRIPLES)
     plan = plan_batches(lengths, batch_size=7, seed=1, epoch=0)
     steps = Steps(examples, plan, sequences=SEQUENCES, pad_id=0)
-    batches = list(steps.loader(workers=0))
+    batches = list(loader(steps, start=0, workers=0))
     assert len(batches) == len(steps) == 13
     for batch, chosen in zip(batches, plan, strict=True):
         assert batch.targets.tolist() == TRIPLES[chosen, 1].tolist()

@@ -128,6 +128,7 @@ def change(folder: Path, **entries: object) -> None:
         ({"model_type": "gpt2"}, "only 'bert'"),
     ],
 )
+@pytest.mark.usefixtures("unsealed")
 def test_a_folder_that_is_no_such_network_is_refused(
     tmp_path: Path, entries: dict[str, object], said: str
 ) -> None:

@@ -23,6 +23,8 @@ from kgbert.text_tables import read_table, write_table
 from kgbert.thresholds import Thresholds
 from tests.kgbert.scoring import network
 
+pytestmark = pytest.mark.usefixtures("unsealed")  # files are changed on purpose
+
 DATA = load_data("sample")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 TRICKY = st.text(st.sampled_from("\\tnr\t\n\r\x85\u2028a "), max_size=8)

@@ -21,7 +21,8 @@ from kgbert.training import default_output, train
 from kgbert.validation import labelled_dev
 
 FILES = {
-    "README.md", "config.json", "config.yaml", "entities.tsv", "metrics.csv", "metrics.json",
+    "README.md", "checksums.json", "config.json", "config.yaml", "entities.tsv", "metrics.csv",
+    "metrics.json",
     "model.safetensors", "relations.tsv", "run.json", "tokenizer.json", "tokenizer_config.json",
     "vocab.txt",
 }  # fmt: skip
@@ -178,13 +179,16 @@ def test_an_encoder_that_is_there_is_taken(folder: Path, tmp_path: Path) -> None
 def test_a_training_that_fails_leaves_nothing(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = TripleTraining.training_step
+    portion = TripleTraining.portion
 
-    def spoilt(self: TripleTraining, batch: Any, index: int) -> Any:
-        return step(self, batch, index) * (float("nan") if index == 2 else 1.0)
+    def spoilt(self: TripleTraining, part: Any, whole: Any) -> Any:
+        found = portion(self, part, whole)
+        loss = found.loss * (float("nan") if self.steps_done == 3 else 1.0)
+        return found._replace(loss=loss, figures=loss.detach().reshape(1))
 
-    monkeypatch.setattr(TripleTraining, "training_step", spoilt)
-    with pytest.raises(Diverged, match=r"step 4 \(loss nan\); lower --learning-rate"):
+    monkeypatch.setattr(TripleTraining, "portion", spoilt)
+    named = r"step 4 \(loss nan, on \(thing_., \w+, \w+\), .* and 24 more\); lower --learning-rate"
+    with pytest.raises(Diverged, match=named):
         train(settings(folder, tmp_path / "run"))
     assert list(tmp_path.iterdir()) == []
 

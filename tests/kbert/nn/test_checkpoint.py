@@ -19,6 +19,8 @@ from kbert.nn.encoder import Encoder
 from kbert.nn.heads import Classifier, Tagger
 from kbert.nn.visibility import Visibility
 
+pytestmark = pytest.mark.usefixtures("unsealed")  # files are changed on purpose
+
 CONFIG = EncoderConfig(
     vocab_size=30, width=12, layers=2, heads=3, feed_forward=20, max_positions=10, segment_types=2
 )
@@ -76,7 +78,8 @@ def test_what_is_saved_loads_as_it_was(kind: int, tmp_path: Path) -> None:
             assert torch.equal(ours, theirs)
         flags = [weight.requires_grad for weight in model.parameters()]
         assert [weight.requires_grad for weight in other.parameters()] == flags
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    names = ["checksums.json", "config.json", "model.safetensors"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == names
     if kind:
         assert read_labels(tmp_path) == tuple(LABELS)
 
@@ -308,7 +311,7 @@ def test_a_save_that_fails_leaves_the_old_model(
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(CheckpointError, match="cannot be written: No space left"):
         save(make(0, seed=13), tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 3
     assert torch.equal(outputs(load_encoder(tmp_path).eval())[0], outputs(model)[0])
 
 

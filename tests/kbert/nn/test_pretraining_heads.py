@@ -16,6 +16,8 @@ from kbert.nn import Encoder, EncoderConfig, LanguageModel, Visibility
 from kbert.nn.checkpoint import load_language_model, load_weights, read_labels, save
 from kbert.nn.pretraining_heads import BoundaryHead, PretrainingLogits
 
+pytestmark = pytest.mark.usefixtures("unsealed")  # files are changed on purpose
+
 CONFIG = EncoderConfig(
     vocab_size=30, width=12, layers=2, heads=3, feed_forward=20, max_positions=10, segment_types=2
 )

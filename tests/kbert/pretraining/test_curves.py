@@ -50,6 +50,19 @@ def test_tensorboard_is_told_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
     assert board.closed and board.folder == str(tmp_path / "tensorboard")
 
 
+def test_curves_go_on_after_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And TensorBoard forgets what came after it."""
+    told: dict[str, Any] = {}
+    module: Any = types.ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = lambda folder, **options: told.update(options)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    Curves(tmp_path, tensorboard=False).add({"step": 3, "set": "train"})
+    Curves(tmp_path, tensorboard=True, step=3)._append(["4"])
+    lines = (tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[0] for line in lines] == ["step", "3", "4"]
+    assert told == {"purge_step": 4}
+
+
 def test_tensorboard_that_is_absent_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(SettingsError, match="pip install tensorboard"):

@@ -31,8 +31,9 @@ from kbert.pretraining.shards import Corpus
 Settings = Callable[..., PretrainSettings]
 REPOSITORY = Path(__file__).resolve().parents[3]
 FILES = [
-    "README.md", "config.json", "config.yaml", "metrics.csv", "metrics.json", "model.safetensors",
-    "run.json", "samples.txt", "tokenizer.json", "tokenizer_config.json", "vocab.txt",
+    "README.md", "checksums.json", "config.json", "config.yaml", "metrics.csv", "metrics.json",
+    "model.safetensors", "run.json", "samples.txt", "tokenizer.json", "tokenizer_config.json",
+    "vocab.txt",
 ]  # fmt: skip
 
 
@@ -318,42 +319,15 @@ def test_a_training_that_diverges_keeps_the_last_good_weights(
     spoil(monkeypatch, step=5)
     bad = settings(phases=["9x32"], output=str(tmp_path / "bad"), log_every=4, learning_rate=0.03,
                    schedule="cosine", warmup=1.0)  # fmt: skip
-    with pytest.raises(Diverged, match=r"step 5: .*the weights of step 3 are in .*bad"):
+    with pytest.raises(Diverged, match=r"step 5 .*the weights of step 3 are in .*bad"):
         pretrain(bad)
     assert sorted(file.name for file in (tmp_path / "bad").iterdir()) == FILES
     assert equal(weights(good.output), weights(bad.output))  # the rates are the same up to here
     metrics = json.loads((tmp_path / "bad" / "metrics.json").read_bytes())
     assert metrics["step"] == 3 and "step 5" in metrics["diverged"]
     spoil(monkeypatch, step=2)
-    with pytest.raises(Diverged, match=r"step 2: the loss is no number"):
+    with pytest.raises(Diverged, match=r"at step 2 \(loss nan, on sequences \d+ of epoch 1, "):
         pretrain(settings(output=str(tmp_path / "none")))
-    assert not (tmp_path / "none").exists()
-
-
-def test_an_interrupted_training_keeps_the_last_weights(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steady: dict[str, Any] = {"schedule": "cosine", "warmup": 1.0}
-    pretrain(settings(phases=["3x32"], output=str(tmp_path / "good"), **steady))
-    whole, last = Pretraining.training_step, 4
-
-    def interrupted(self: Pretraining, batch: Any, index: int) -> None:
-        if self.steps_done == last:
-            raise KeyboardInterrupt
-        whole(self, batch, index)
-
-    monkeypatch.setattr(Pretraining, "training_step", interrupted)
-    long = settings(phases=["9x32"], output=str(tmp_path / "cut"), learning_rate=0.03, **steady)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(long)
-    assert sorted(file.name for file in (tmp_path / "cut").iterdir()) == FILES
-    assert equal(weights(tmp_path / "good"), weights(tmp_path / "cut"))
-    metrics = json.loads((tmp_path / "cut" / "metrics.json").read_bytes())
-    assert metrics["step"] == 3 and metrics["interrupted"] and not metrics["diverged"]
-    assert "it was interrupted" in (tmp_path / "cut" / "README.md").read_text(encoding="utf-8")
-    last = 2  # before any weights were kept
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(settings(phases=["9x32"], output=str(tmp_path / "none")))
     assert not (tmp_path / "none").exists()
 
 
@@ -362,7 +336,7 @@ def test_the_rate_rises_and_falls(settings: Settings) -> None:
         module = Pretraining(
             torch.nn.Linear(1, 1), weights=make_weights(settings()), learning_rate=1.0,  # type: ignore[arg-type]
             warmup_steps=2, total_steps=6, schedule=schedule, weight_decay=0.0, betas=(0.9, 0.9),
-            epsilon=1e-8, clip=0.0, sharded=False,
+            epsilon=1e-8, clip=0.0, sharded=False, seed=1,
         )  # fmt: skip
         return [module.rate_factor(step) for step in range(7)]
 
@@ -376,7 +350,7 @@ def test_decay_spares_biases_and_norms(settings: Settings) -> None:
         torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.LayerNorm(3)),  # type: ignore[arg-type]
         weights=make_weights(settings()), learning_rate=1.0, warmup_steps=2, total_steps=6,
         schedule="linear", weight_decay=0.5, betas=(0.9, 0.98), epsilon=1e-6, clip=0.0,
-        sharded=False,
+        sharded=False, seed=1,
     )  # fmt: skip
     decayed, others = module.configure_optimizers().param_groups
     assert [p.shape for p in decayed["params"]] == [(3, 2)] and decayed["weight_decay"] == 0.5
@@ -394,7 +368,7 @@ def test_decay_is_that_of_the_published_script(settings: Settings) -> None:
     module = Pretraining(
         network, weights=make_weights(settings()), learning_rate=1.0, warmup_steps=0,
         total_steps=1, schedule="linear", weight_decay=0.5, betas=(0.9, 0.98), epsilon=1e-6,
-        clip=0.0, sharded=False,
+        clip=0.0, sharded=False, seed=1,
     )  # fmt: skip
     found = {
         id(p): group["weight_decay"]

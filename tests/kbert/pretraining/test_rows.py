@@ -11,7 +11,7 @@ import torch
 
 from kbert.batch import Batch
 from kbert.nn import Encoder, EncoderConfig, LanguageModel
-from kbert.plans import Share
+from kbert.plans import Share, loader
 from kbert.pretraining.held_out import split
 from kbert.pretraining.objectives import Losses, PretrainingModel, Weights
 from kbert.pretraining.parts import make_rows, make_sampler
@@ -163,9 +163,9 @@ def test_a_step_is_a_function_of_its_number(settings: Settings, small_corpus: Co
 
 def test_workers_make_the_same_steps(settings: Settings, small_corpus: Corpus) -> None:
     made = steps(settings(), small_corpus, count=30)
-    with_workers = list(made.loader(workers=2))
+    with_workers = list(loader(made, start=0, workers=2))
     assert len(with_workers) == 30
-    assert all(map(same, with_workers, list(made.loader(workers=0))))
+    assert all(map(same, with_workers, list(loader(made, start=0, workers=0))))
 
 
 def test_processes_share_the_micro_batches(settings: Settings, small_corpus: Corpus) -> None:

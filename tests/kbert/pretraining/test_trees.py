@@ -14,7 +14,7 @@ import graphs
 from kbert.batch import Batch
 from kbert.inject import Injector
 from kbert.nn import Encoder, EncoderConfig, LanguageModel
-from kbert.plans import Share
+from kbert.plans import Share, loader
 from kbert.pretraining.build import build_corpus
 from kbert.pretraining.held_out import split
 from kbert.pretraining.knowledge import open_knowledge
@@ -241,8 +241,8 @@ def same(one: Any, other: Any) -> bool:
 
 def test_steps_are_the_same_with_workers(told: Settings, tmp_path: Path) -> None:
     made = steps(told(mask_where="tails", fact_dropout=0.2), tmp_path / "links", count=30)
-    alone = list(made.loader(workers=0))
-    assert all(map(same, alone, made.loader(workers=2)))
+    alone = list(loader(made, start=0, workers=0))
+    assert all(map(same, alone, loader(made, start=0, workers=2)))
     assert same(made[17], alone[17])
     other = steps(told(mask_where="tails", fact_dropout=0.2, seed=2), tmp_path / "other")
     assert not same(other[0], alone[0])
