@@ -20,9 +20,7 @@ def test_the_papers_example_is_what_the_command_writes(tmp_path: Path) -> None:
 def test_every_example_has_todays_style_and_script_a_picture_and_no_path_of_a_machine() -> None:
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', document("x"))
     assert policy is not None
-    pages = sorted(EXAMPLES.glob("*.html"))
-    assert [page.stem for page in pages] == ["chnsenticorp", "paper", "rdf"]
-    for page in pages:
+    for page in (EXAMPLES / f"{name}.html" for name in ("chnsenticorp", "paper", "rdf")):
         html = page.read_text(encoding="utf-8")
         assert policy.group(1) in html, MAKE
         assert not re.search(r"/(home|root|tmp|work|Users)/", html)
