@@ -86,7 +86,8 @@ def results(folder: Path = RESULTS) -> str:
     parts += [_quality(name, _read(folder, f"quality_{name}")) for name in _TITLES]
     parts += [_ranking(_read(folder, "ranking_speed")), _scoring(_read(folder, "scoring"))]
     names = [name for name in QUALITY if (folder / f"kgbert_{name}.json").exists()]
-    parts.append(_triples({name: _read(folder, f"kgbert_{name}") for name in names}))
+    if names:
+        parts.append(_triples({name: _read(folder, f"kgbert_{name}") for name in names}))
     return "\n\n".join(parts)
 
 
