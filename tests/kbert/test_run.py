@@ -243,7 +243,10 @@ def test_a_folder_that_refuses_is_one_line(tmp_path: Path, monkeypatch: pytest.M
 def test_a_parent_that_may_not_be_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "access", lambda *_: False)  # nothing is forbidden to root
+    def refuse(*_: object) -> None:  # nothing is forbidden to root
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(RunError, match="is not a folder that can be written to"):
         check_output(tmp_path / "run", overwrite=False)
 
