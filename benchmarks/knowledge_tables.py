@@ -99,9 +99,9 @@ def quality_table(found: Mapping[str, Mapping[str, Any]]) -> str:
             each = content["summary"].get(figure)
             if each is None:
                 continue
-            mean, sd, count = each
+            mean, sd = each["mean"], each["sd"]
             cell = f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}"
             paper = content["paper"].get(figure)
             said = "" if paper is None else f"{paper:.4g}"
-            rows.append([QUALITY[name], figure, cell, str(count), f"{share:.0%}", said])
+            rows.append([QUALITY[name], figure, cell, str(each["n"]), f"{share:.0%}", said])
     return table(rows)

@@ -60,7 +60,10 @@ def test_scoring_and_quality_name_peer_seeds_and_share() -> None:
     text = scoring_table(content)
     assert "CrossEncoder of sentence-transformers 1" in text and "1,200" in text
     found = {"runs": [{"train_share": 0.2}], "paper": {"accuracy (0.5)": 0.935}}
-    summary = {"accuracy (0.5)": [0.9, 0.01, 3], "accuracy (relation)": [0.91, None, 1]}
+    summary = {
+        "accuracy (0.5)": {"mean": 0.9, "sd": 0.01, "n": 3},
+        "accuracy (relation)": {"mean": 0.91, "sd": None, "n": 1},
+    }
     table = quality_table({"wn11": {**found, "summary": summary}})
     assert "0.900 ± 0.010" in table and "0.935" in table and "20%" in table
     assert " 0.910 " in table and "roc_auc" not in table
