@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -83,12 +84,14 @@ def test_processes_end_with_the_one_that_started_them(small_data: Path, tmp_path
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
     ) as process:  # fmt: skip
         assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("epoch 1/"):
-                break
-        others = children(process.pid)
-        assert others
-        process.kill()
+        try:
+            for line in process.stderr:
+                if line.startswith("epoch 1/"):
+                    break
+            others = children(process.pid)
+        finally:
+            process.kill()  # it would not end by itself for long
+    assert others
     until = time.monotonic() + 30
     while any(map(alive, others)) and time.monotonic() < until:
         time.sleep(0.1)
@@ -99,8 +102,13 @@ def test_processes_end_with_the_one_that_started_them(small_data: Path, tmp_path
 
 
 def children(parent: int) -> list[int]:
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True)
-    return [int(line) for line in found.stdout.split()]
+    found = []
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # that one has just ended
+            fields = place.read_text(encoding="utf-8").rpartition(")")[2].split()
+            if int(fields[1]) == parent:
+                found.append(int(place.parent.name))
+    return found
 
 
 def alive(pid: int) -> bool:
