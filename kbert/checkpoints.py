@@ -102,7 +102,7 @@ def read(folder: Path) -> Checkpoint:
     """Read a checkpoint and compare all of it with its checksums. Raises `CheckpointError`."""
     try:
         text = (folder / _STATE).read_bytes()
-        if checksum_of(text) != (folder / _SEAL).read_text(encoding="ascii").strip():
+        if (folder / _SEAL).read_bytes() != _seal_of(text):
             raise CheckpointError(f"{folder / _STATE}: damaged: its checksum is wrong")
         content = json.loads(text)
         if content["format"] != FORMAT:
@@ -191,8 +191,13 @@ def _fill(
     content = {"format": FORMAT, "state": state, "files": files}
     text = json.dumps(content, ensure_ascii=False, indent=1).encode()
     _write(half / _STATE, text)
-    _write(half / _SEAL, f"{checksum_of(text)}\n".encode())
+    _write(half / _SEAL, _seal_of(text))
     _sync(half)
+
+
+def _seal_of(text: bytes) -> bytes:
+    """Return what `seal` holds; it is compared as it is, so no bit of it can change."""
+    return f"{checksum_of(text)}\n".encode()
 
 
 def _link(source: Path, target: Path) -> None:

@@ -87,8 +87,8 @@ def test_every_flipped_bit_is_found(run: Path) -> None:
     draw = random.Random(1)
     for file in sorted(folder.iterdir()):
         before = file.read_bytes()
-        for _ in range(60):
-            at = draw.randrange(len(before) * 8)
+        bits = range(len(before) * 8)
+        for at in bits if file.name == "seal" else draw.choices(bits, k=60):
             content = bytearray(before)
             content[at // 8] ^= 1 << at % 8
             file.write_bytes(bytes(content))
