@@ -101,7 +101,11 @@ class StepWay:
 
 @dataclass(frozen=True, eq=False)
 class EngineWay:
-    """Score triples as `kgbert` does, in 32 bits."""
+    """Score triples as `kgbert` does, in 32 bits.
+
+    Operations are counted as if every token were projected in the first layer and the last one,
+    which tables of tokens and `kbert.nn.first_token` do without.
+    """
 
     engine: ScoringEngine
 

@@ -9,8 +9,8 @@ without.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from graphs.errors import GraphError, suggestion
 from graphs.store import TripleStore
@@ -90,6 +90,18 @@ def neighbourhood(
     graph = _network(store, nodes=dict.fromkeys([entity, *ends]), triples=triples)
     graph.graph.update(entity=entity, hops=hops, complete=complete)
     return graph
+
+
+def labelled_tree(
+    nodes: Iterable[tuple[int, Mapping[str, Any]]], edges: Iterable[tuple[int, int]]
+) -> networkx.DiGraph:
+    """Return numbered nodes with their attributes, and edges from parents to children."""
+    import networkx
+
+    tree = networkx.DiGraph()
+    tree.add_nodes_from(nodes)
+    tree.add_edges_from(edges)
+    return tree
 
 
 def _network(

@@ -6,7 +6,7 @@ part says in a line what it is made of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from itertools import islice
 from typing import NamedTuple, TypeAlias
@@ -80,30 +80,33 @@ def unknown_names(names: Sequence[str], store: TripleStore, *, form: NormalForm)
     return tuple(name for name, normal in wanted.items() if normal in missing)
 
 
-def load_data(settings: TrainSettings) -> Data:
-    """Read the labelled splits that settings name; `sample` is the packaged task."""
+def load_data(settings: TrainSettings, *, say: Callable[[str], None] = console.say) -> Data:
+    """Read the labelled splits that settings name; `sample` is the packaged task.
+
+    `say` is told what is read.
+    """
     source = settings.data
     if source == "sample":
         if settings.task != "classification":
             raise SettingsError("the packaged sample is a classification task; name your --data")
         source = str(resources.files("kbert.sample"))
-        console.say("data: the packaged sample, a demonstration (name your own with --data)")
+        say("data: the packaged sample, a demonstration (name your own with --data)")
     else:
-        console.say(f"data: reading {source}")  # from the hub this takes its time
+        say(f"data: reading {source}")  # from the hub this takes its time
     if settings.task == "qa":
         return load_questions(
             source,
             dev=settings.dev_data,
             test=settings.test_data,
             null_answers=settings.null_answers,
-            announce=console.say,
+            announce=say,
         )
     return load_splits(
         source,
         task=settings.task,
         columns=Columns(settings.text_column, settings.pair_column, settings.label_column),
         config=settings.data_config,
-        announce=console.say,
+        announce=say,
     )
 
 

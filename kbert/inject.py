@@ -62,12 +62,12 @@ class Injector:
         self.relation_text = relation_text
         self.max_fact_share = max_fact_share
         self.repeat_mentions = repeat_mentions
-        self._store = store
-        self._policy = make("first", store) if policy is None else policy
+        self.store = store
+        self.policy = make("first", store) if policy is None else policy
         if index is None:
             everyone = policy is None and not store.named
-            index = MentionIndex(store, only=None if everyone else self._policy.heads())
-        self._index = index
+            index = MentionIndex(store, only=None if everyone else self.policy.heads())
+        self.index = index
         self._known: dict[str, list[tuple[Fact, list[int]]]] = {}
 
     def __call__(
@@ -137,7 +137,7 @@ class Injector:
 
     def mentions(self, text: str) -> list[Mention]:
         """Return the names of entities in a text, those without facts to inject included."""
-        return self._index.find(text)
+        return self.index.find(text)
 
     def anchors(self, text: str) -> tuple[Encoding, list[Anchor], int]:
         """Return a text's pieces, the anchors among them, and how many facts did not fit.
@@ -184,7 +184,7 @@ class Injector:
         anchors = []
         starts, ends = encoding.starts, encoding.ends
         token = 0
-        for mention in self._index.find(text):
+        for mention in self.index.find(text):
             while token < kept and ends[token] <= mention.start:
                 token += 1
             start = token
@@ -200,7 +200,7 @@ class Injector:
         return anchors
 
     def _facts(self, entity: str, *, text: str) -> list[tuple[Fact, list[int]]]:
-        if self._policy.contextual:
+        if self.policy.contextual:
             return self._chosen(entity, text=text)
         facts = self._known.get(entity)
         if facts is None:
@@ -210,13 +210,11 @@ class Injector:
         return facts
 
     def _chosen(self, entity: str, *, text: str) -> list[tuple[Fact, list[int]]]:
-        return first_kept(
-            self._branch, entity, policy=self._policy, limit=self.max_facts, text=text
-        )
+        return first_kept(self.branch, entity, policy=self.policy, limit=self.max_facts, text=text)
 
-    def _branch(self, fact: Fact) -> tuple[Fact, list[int]] | None:
+    def branch(self, fact: Fact) -> tuple[Fact, list[int]] | None:
         """Return a fact in words with its ids; None for one without any, which takes no budget."""
-        said = self._store.readable(fact) if self._store.named else fact
+        said = self.store.readable(fact) if self.store.named else fact
         if said is None:
             return None
         ids = self.tokenizer.encode(said.tail).ids

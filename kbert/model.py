@@ -86,6 +86,10 @@ class Model:
         """The labels, in the order of the logits."""
         return self.task.labels
 
+    def with_injector(self, inject: Injector) -> Model:
+        """Return the model with another injector; the network is shared."""
+        return Model(self.network, inject=inject, task=self.task, kind=self.kind, unit=self._unit)
+
     def predict(
         self,
         texts: Sequence[str | Sequence[str]],
@@ -152,33 +156,34 @@ class Model:
         asker = Asker(self.network, inject=self.inject, task=self.task, batch_tokens=batch_tokens)
         return asker.ask(questions, contexts, places=names)
 
-    def _prepare(self, text: str | Sequence[str], pair: str | None, *, place: str) -> _Prepared:
+    def _prepare(self, text: str | Sequence[str], pair: str | None, *, place: str) -> Prepared:
         try:
-            return self._inject(text, pair)
+            return self.prepare(text, pair)
         except DataError as error:
             raise DataError(f"{place}: {error}") from None
 
-    def _inject(self, text: str | Sequence[str], pair: str | None) -> _Prepared:
+    def prepare(self, text: str | Sequence[str], pair: str | None = None) -> Prepared:
+        """Build the tree of a text, with its words if these are tagged; raises `DataError`."""
         if not isinstance(self.task, Tagging):
             if not isinstance(text, str):
                 raise DataError("this model was trained on texts; only tagging models take words")
-            return _Prepared(self.inject(text, pair), text, (), ())
+            return Prepared(self.inject(text, pair), text, (), ())
         if not isinstance(text, str):
             try:
                 joined, words = join_words(text)
             except ValueError as error:
                 raise DataError(str(error)) from None
-            return _Prepared(self.inject(joined), joined, words, words)
+            return Prepared(self.inject(joined), joined, words, words)
         if self._unit == "word":
             words = split_words(text)
-            return _Prepared(self.inject(text), text, words, words)
+            return Prepared(self.inject(text), text, words, words)
         # Trained on single characters, of which even digits and letters are pieces of their own.
         words = tuple((i, i + 1) for i, char in enumerate(text) if not char.isspace())
         joined, spans = join_words([text[start:end] for start, end in words])
-        return _Prepared(self.inject(joined), text, words, spans)
+        return Prepared(self.inject(joined), text, words, spans)
 
     @torch.inference_mode()
-    def _predict(self, prepared: Sequence[_Prepared], *, batch_tokens: int) -> list[Prediction]:
+    def _predict(self, prepared: Sequence[Prepared], *, batch_tokens: int) -> list[Prediction]:
         found: dict[int, Prediction] = {}
         device = next(self.network.parameters()).device
         lengths = [len(item.tree) for item in prepared]
@@ -187,19 +192,28 @@ class Model:
             batch = Batch.from_trees(
                 [item.tree for item in items], pad_id=self.inject.tokenizer.pad_id
             ).to(device)
-            logits = self.network(
-                batch.token_ids,
-                positions=batch.positions,
-                segments=batch.segments,
-                visibility=batch.visibility,
-            ).float()
-            if not bool(logits.isfinite().all()):
-                raise RunError("the model's answers are no numbers (NaN): its training diverged")
+            logits = self.logits(batch)
             for example, answer in zip(examples, self._read(items, logits.cpu()), strict=True):
                 found[example] = answer
         return [found[example] for example in range(len(prepared))]
 
-    def _read(self, items: Sequence[_Prepared], logits: Tensor) -> Iterator[Prediction]:
+    @torch.inference_mode()
+    def logits(self, batch: Batch) -> Tensor:
+        """Return the network's logits of a batch on its device; (B, C), or (B, L, C) of tags.
+
+        Raises `RunError` for weights that diverged.
+        """
+        logits: Tensor = self.network(
+            batch.token_ids,
+            positions=batch.positions,
+            segments=batch.segments,
+            visibility=batch.visibility,
+        ).float()
+        if not bool(logits.isfinite().all()):
+            raise RunError("the model's answers are no numbers (NaN): its training diverged")
+        return logits
+
+    def _read(self, items: Sequence[Prepared], logits: Tensor) -> Iterator[Prediction]:
         words = [align(item.tree, item.spans) for item in items]
         decoded = self.task.decode(logits, words)
         tagging = isinstance(self.task, Tagging)
@@ -220,7 +234,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class Prepared:
     """A text as the model reads it: `words` are spans in `text`, `spans` those in the tree's."""
 
     tree: SentenceTree
@@ -273,7 +287,7 @@ def _facts(tree: SentenceTree) -> Iterator[Triple]:
             yield Triple(node.entity, *branch.fact)
 
 
-def _spans(item: _Prepared, tags: Sequence[str]) -> Iterator[FoundSpan]:
+def _spans(item: Prepared, tags: Sequence[str]) -> Iterator[FoundSpan]:
     for span in metrics.spans(tags):
         start, end = item.words[span.start][0], item.words[span.end - 1][1]
         yield FoundSpan(start, end, span.type, item.text[start:end])

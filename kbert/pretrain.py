@@ -36,9 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _pretrain(settings: PretrainSettings, resume: Resume) -> str:
-    from kbert.pretraining.run import pretrain
+    from kbert.pretraining.run import default_output, pretrain
+    from kbert.run_page import report_on
 
-    return pretrain(settings, resume=resume).table()
+    report = pretrain(settings, resume=resume)
+    report_on(settings.output or default_output(settings))
+    return report.table()
 
 
 if __name__ == "__main__":

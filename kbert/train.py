@@ -36,9 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(settings: TrainSettings, resume: Resume) -> str:
-    from kbert.finetune import finetune
+    from kbert.finetune import default_output, finetune
+    from kbert.run_page import report_on
 
-    return finetune(settings, resume=resume).table()
+    report = finetune(settings, resume=resume)
+    report_on(settings.output or default_output(settings))
+    return report.table()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import numpy as np
 from graphs import Fact
 
 if TYPE_CHECKING:
+    import networkx
     from numpy.typing import NDArray
 
 NOWHERE = -1  # where in the text a special token or a branch stands
@@ -192,6 +193,34 @@ class SentenceTree:
         if self.cut:
             lines.append(f"({self.cut} tokens of the text were cut)")
         return "\n".join(lines)
+
+    def to_html(self, *, pieces: Sequence[str] = ()) -> str:
+        """Return a page for a browser: the tree, its positions, and who sees whom.
+
+        `pieces` name the tokens, `[tokenizer.piece(i) for i in tree.token_ids]`. Without them a
+        token of the text is called by its characters, and one of a fact by its word where that is
+        certain, else by its number in the fact. Raises `ValueError` for another number of pieces.
+        """
+        from kbert.pages.inspection import tree_page
+
+        return str(tree_page(self, pieces=pieces))
+
+    def _repr_html_(self) -> str:
+        """Show the page in a notebook, shut off from what is around it."""
+        from kbert.pages.inspection import frame, tree_page
+
+        return str(frame(tree_page(self), height=520))
+
+    def to_networkx(self) -> networkx.DiGraph:
+        """Return the tree as a graph of networkx, numbered depth first as `enter` numbers tokens.
+
+        Node 0 is the sentence (`kind` "sentence", `text`, `pair`), its children are the mentions
+        (`kind` "mention", `entity`) and theirs the facts (`kind` "fact", `relation`, `tail`).
+        Mentions and facts have their tokens `start` to `stop` and the soft position of the first.
+        """
+        from kbert.tree_network import network_of
+
+        return network_of(self)
 
 
 def _intervals(nodes: Sequence[Node], length: int) -> tuple[list[int], list[int], list[bool]]:

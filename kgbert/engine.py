@@ -17,16 +17,17 @@ Shapes: B batch, L length, C labels.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 import torch
 
 from kbert.errors import CheckpointError, SettingsError
+from kgbert.token_table import TokenTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,13 +42,13 @@ _LEAST_ROWS: Final = 4
 _SLAB: Final = 1 << 20  # tokens that are laid out at a time; a GPU is waited for once a slab
 
 
-class _Batch(NamedTuple):
-    """Inputs (B, L) of the triples `start` to `stop`, in order of length; the rest is filling."""
+class _Slab(NamedTuple):
+    """Inputs (n, L) of the triples from `start` on, in order of length, and rows of a batch."""
 
     token_ids: Tensor
     segments: Tensor
     start: int
-    stop: int
+    rows: int
 
 
 class ScoringEngine:
@@ -81,7 +82,7 @@ class ScoringEngine:
                 " pieces; vocabulary and encoder do not belong together"
             )
         if precision == "bf16":
-            network = _lowered(network)
+            network = network.lowered()
         self.network = network
         self.sequences = sequences
         self.batch_tokens = batch_tokens
@@ -125,23 +126,20 @@ class ScoringEngine:
         was_training = self.network.training
         self.network.eval()
 
-        def run(batch: _Batch) -> None:
-            with torch.inference_mode():  # holds for one thread
-                logits = self.network(batch.token_ids, batch.segments)
-                found[batch.start : batch.stop] = logits[: batch.stop - batch.start].float()
-
         try:
             with _runner(self._device) as run_all:
                 for slab in self._slabs(triples, lengths=lengths):
-                    run_all(run, slab)
+                    (table,) = run_all(self._table, [slab])
+                    run = partial(self._run, slab, table, found)
+                    run_all(run, range(0, len(slab.token_ids), slab.rows))
         finally:
             self.network.train(was_training)
         return found.cpu().numpy()
 
     def _slabs(
         self, triples: NDArray[np.integer], *, lengths: NDArray[np.integer]
-    ) -> Iterator[list[_Batch]]:
-        """Lay out batches of one length each, several at a time."""
+    ) -> Iterator[_Slab]:
+        """Lay out inputs of one length each, several batches at a time."""
         ends = [*(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(lengths)]
         start = 0
         for end in ends:
@@ -149,27 +147,33 @@ class ScoringEngine:
             rows = max(_LEAST_ROWS, self.batch_tokens // length)
             step = rows * max(1, _SLAB // (rows * length))
             for first in range(start, end, step):
-                some = triples[first : min(end, first + step)]
-                yield self._batches(some, start=first, rows=rows)
+                some = triples[first : min(end, first + step)].astype(np.int64)
+                inputs = self._tables.assemble(torch.as_tensor(some, device=self._device))
+                yield _Slab(*inputs, start=first, rows=rows)
             start = end
 
-    def _batches(self, triples: NDArray[np.integer], *, start: int, rows: int) -> list[_Batch]:
-        """Lay out triples of one length as batches of `rows`, the last one filled up."""
-        chosen = torch.as_tensor(triples.astype(np.int64), device=self._device)
-        token_ids, segments = self._tables.assemble(chosen)
-        batches = []
-        for first in range(0, len(triples), rows):
-            last = min(len(triples), first + rows)
-            least = rows if self._device.type != "cpu" else _LEAST_ROWS
-            missing = max(0, least - (last - first))
-            ids, kinds = (
-                torch.cat([part[first:last], part[first : first + 1].expand(missing, -1)])
-                if missing
-                else part[first:last]
-                for part in (token_ids, segments)
-            )
-            batches.append(_Batch(ids, kinds, start + first, start + last))
-        return batches
+    def _table(self, slab: _Slab) -> TokenTable | None:
+        """Compute what equal tokens of a slab begin with; a GPU's products are none to rely on."""
+        if self._device.type != "cpu":
+            return None
+        with torch.inference_mode():  # holds for one thread
+            return TokenTable.of(self.network.encoder, slab.token_ids, slab.segments)
+
+    def _run(self, slab: _Slab, table: TokenTable | None, found: Tensor, first: int) -> None:
+        """Compute the batch of a slab from its input `first` on; the last one is filled up."""
+        last = min(len(slab.token_ids), first + slab.rows)
+        count = last - first
+        filled = max(count, slab.rows if self._device.type != "cpu" else _LEAST_ROWS)
+        token_ids, segments = (
+            torch.cat([part[first:last], part[first : first + 1].expand(filled - count, -1)])
+            if filled > count
+            else part[first:last]
+            for part in (slab.token_ids, slab.segments)
+        )
+        with torch.inference_mode():  # holds for one thread
+            embedded = None if table is None else table.embedded(first, last, filled=filled)
+            logits = self.network(token_ids, segments, embedded=embedded)
+            found[slab.start + first : slab.start + last] = logits[:count].float()
 
     def _check(self, triples: NDArray[np.integer]) -> None:
         """Refuse what are no triples; a negative number would be taken from the end of a table."""
@@ -190,41 +194,18 @@ class ScoringEngine:
                 )
 
 
-def _lowered(network: TripleNetwork) -> TripleNetwork:
-    """Return a copy whose embeddings and layers are bfloat16.
-
-    Pooler and classifier stay in 32 bits: they cost nothing, and would round away the most, for a
-    logit of 8 has neighbours 1/32 apart in bfloat16.
-    """
-    lowered = copy.deepcopy(network)
-    lowered.encoder.embeddings.to(torch.bfloat16)
-    lowered.encoder.layers.to(torch.bfloat16)
-    lowered.encoder.pooler.register_forward_pre_hook(lambda _, given: (given[0].float(),))
-    return lowered
-
-
-_RunAll = Callable[[Callable[[_Batch], None], list[_Batch]], None]
+_RunAll = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 
 
 @contextmanager
 def _runner(device: torch.device) -> Iterator[_RunAll]:
-    """Give what runs a function on each of some batches: on the CPU each with one thread."""
+    """Give what maps a function over some work: on the CPU each piece with one thread."""
     threads = torch.get_num_threads()
-
-    def in_turn(run: Callable[[_Batch], None], batches: list[_Batch]) -> None:
-        for batch in batches:
-            run(batch)
-
     if device.type != "cpu" or threads == 1:
-        yield in_turn
+        yield lambda run, work: [run(each) for each in work]
         return
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-
-            def at_once(run: Callable[[_Batch], None], batches: list[_Batch]) -> None:
-                for _ in pool.map(run, batches):  # waits, and raises what was raised
-                    pass
-
-            yield at_once
+            yield lambda run, work: list(pool.map(run, work))  # waits, and raises what was raised
     finally:
         torch.set_num_threads(threads)  # for threads that are started later

@@ -85,6 +85,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from kbert.devices import check_device
     from kgbert.evaluation import Wishes, check_output, evaluate
     from kgbert.run import Run
+    from kgbert.run_page import report_on
 
     wishes = Wishes(
         part=options.split,
@@ -102,11 +103,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     runs = [
         Run.open(folder) for folder in options.runs
     ]  # all of them before the first is long at it
-    for run in runs:
-        check_output(run, wishes)
+    places = [check_output(run, wishes) for run in runs]
     found = []
-    for folder, run in zip(options.runs, runs, strict=True):
+    for folder, run, place in zip(options.runs, runs, places, strict=True):
         outcome = evaluate(run, wishes, say=console.say)
+        report_on(folder, evaluation=place)
         console.emit(f"{folder}\n{outcome.protocol}\n\n{outcome.text}\n")
         found.append(outcome)
     if len(found) > 1:

@@ -16,6 +16,7 @@ from kgbert.protocol import link_protocol
 from kgbert.rank_files import PLAN, RankFolder
 from kgbert.ranking import BLOCK_QUERIES, rank_triples
 from kgbert.ranking_clock import RankingClock, TimeUp
+from kgbert.worst import spread, worst_ranks
 
 if TYPE_CHECKING:
     from kgbert.dataset import KnowledgeData, Part
@@ -126,6 +127,8 @@ def _whole(ranks: QueryRanks, data: KnowledgeData, *, protocol: str) -> Outcome:
         "complete": True,
         "figures": plain(report),
         "intervals": {name: list(interval) for name, interval in intervals.items()},
+        "spread": spread(ranks.ranks()),
+        "worst": worst_ranks(data, ranks.triples, ranks.ranks(), sides=ranks.sides),
     }
     return Outcome(
         protocol=protocol,

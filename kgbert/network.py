@@ -17,7 +17,7 @@ from torch import nn
 from kbert.errors import CheckpointError
 from kbert.nn.checkpoint import load_encoder, load_weights, resolve, save
 from kbert.nn.config import EncoderConfig
-from kbert.nn.encoder import Encoder
+from kbert.nn.encoder import Embedded, Encoder
 from kbert.nn.folder import CONFIG, read_json
 from kbert.nn.heads import Classifier
 from kbert.nn.visibility import Visibility
@@ -121,12 +121,17 @@ class TripleNetwork(nn.Module):
         return self.classifier.classifier.out_features
 
     def forward(
-        self, token_ids: Tensor, segments: Tensor, *, lengths: Sequence[int] | None = None
+        self,
+        token_ids: Tensor,
+        segments: Tensor,
+        *,
+        lengths: Sequence[int] | None = None,
+        embedded: Embedded | None = None,
     ) -> Tensor:
         """Return logits (B, C) of inputs whose ids and segments are integers (B, L).
 
         Without `lengths` all rows are L long, which needs no mask; otherwise row i ends after
-        `lengths[i]` tokens and the rest is padding.
+        `lengths[i]` tokens and the rest is padding. `embedded` is as in `Encoder.forward`.
         """
         size = token_ids.shape[1]
         visibility = None
@@ -138,6 +143,7 @@ class TripleNetwork(nn.Module):
             segments=segments,
             visibility=visibility,
             only_first=True,
+            embedded=embedded,
         )
         head = self.classifier
         logits: Tensor = head.classifier(head.dropout(output.pooled))

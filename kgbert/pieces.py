@@ -7,7 +7,7 @@ Texts of equal pieces share one stretch of the table, so an input is known by sm
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,17 +37,28 @@ class Pieces:
 
         A cap of `Sequences.room` changes no input. Raises `DataError` for a lone surrogate.
         """
+        by_text: dict[str, tuple[int, ...]] = {}
+
+        def encoded() -> Iterator[tuple[int, ...]]:
+            for text in texts:
+                ids = by_text.get(text)
+                if ids is None:
+                    ids = by_text[text] = tuple(tokenizer.encode(text).ids[:cap])
+                yield ids
+
+        return cls.from_ids(encoded())
+
+    @classmethod
+    def from_ids(cls, rows: Iterable[Sequence[int]]) -> Pieces:
+        """Hold texts that are given by their pieces."""
         flat, starts, numbers = array("i"), array("q", [0]), array("i")
-        by_text: dict[str, int] = {}
         by_pieces: dict[tuple[int, ...], int] = {}
-        for text in texts:
-            number = by_text.get(text)
-            if number is None:
-                ids = tuple(tokenizer.encode(text).ids[:cap])
-                number = by_text[text] = by_pieces.setdefault(ids, len(by_pieces))
-                if number == len(starts) - 1:
-                    flat.extend(ids)
-                    starts.append(len(flat))
+        for row in rows:
+            ids = tuple(row)
+            number = by_pieces.setdefault(ids, len(by_pieces))
+            if number == len(starts) - 1:
+                flat.extend(ids)
+                starts.append(len(flat))
             numbers.append(number)
         distinct = np.array(numbers, dtype=np.int32)
         bounds = np.array(starts, dtype=np.int64)

@@ -59,7 +59,10 @@ class Queries:
         known: FilterIndex,
         entities: int,
     ) -> Queries:
-        """Find the queries of `triples` (n, 3): those for heads first, each kind in order of parts.
+        """Find the queries of `triples` (n, 3), in order of relations.
+
+        Those for heads and those for tails of one relation take turns in even shares: some triple
+        is a candidate of both, and is scored once where they are asked together.
 
         Raises `SettingsError` if there are no triples, or `sides` names none, or other ones.
         """
@@ -67,7 +70,7 @@ class Queries:
             raise SettingsError(f"sides is {sides!r}; name some of {', '.join(SIDES)}")
         if not len(triples):
             raise SettingsError("there are no triples to rank")
-        numbers, kinds, others = [], [], []
+        numbers, kinds, others, keys = [], [], [], []
         count = 0
         for kind, side in enumerate(SIDES):
             if side in sides:
@@ -76,8 +79,11 @@ class Queries:
                 numbers.append(number.reshape(-1) + count)
                 kinds.append(np.full(len(triples), kind, dtype=np.int8))
                 others.append(_others(triples, side=side, known=known, entities=entities))
+                keys.append(_turns(distinct[:, kind]))
                 count += len(distinct)
-        number = np.concatenate(numbers)
+        turn = np.empty(count, dtype=np.int64)
+        turn[np.lexsort(np.concatenate(keys, axis=1))] = np.arange(count)
+        number = turn[np.concatenate(numbers)]
         return cls(
             triples=np.concatenate([triples] * len(kinds)).astype(np.int32),
             sides=np.concatenate(kinds),
@@ -104,6 +110,16 @@ class Queries:
     def __len__(self) -> int:
         """Return the number of queries, Q."""
         return len(self.offsets) - 1
+
+
+def _turns(relations: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return keys (2, m) that sort queries by relation, the last key, and spread each evenly."""
+    _, number, counts = np.unique(relations, return_inverse=True, return_counts=True)
+    number = number.reshape(-1)
+    before = np.empty(len(number))
+    before[np.argsort(number, kind="stable")] = np.arange(len(number))
+    before -= (np.cumsum(counts) - counts)[number]
+    return np.stack([(before + 0.5) / counts[number], relations.astype(np.float64)])
 
 
 def _others(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from kgbert.queries import Queries
 
-FORMAT: Final = 1
+FORMAT: Final = 2  # 1 had queries in another order
 PLAN, ROWS, BLOCKS, RANKS = "plan.json", "rows.parquet", "blocks", "ranks.parquet"
 _ROW_TYPES: Final = {
     "place": np.int64,

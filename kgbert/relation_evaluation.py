@@ -10,6 +10,7 @@ from kgbert.figure_tables import changes_table, policy_table, rank_lines, rank_t
 from kgbert.outcome import Outcome, headline_of, plain, rank_intervals
 from kgbert.protocol import relation_protocol
 from kgbert.relation_ranks import rank_relations
+from kgbert.worst import spread, worst_ranks
 
 if TYPE_CHECKING:
     from kgbert.dataset import KnowledgeData, Part
@@ -38,6 +39,8 @@ def evaluate_relations(
         "task": "relation-prediction",
         "figures": plain(report),
         "intervals": {name: list(interval) for name, interval in intervals.items()},
+        "spread": spread(found.filtered),
+        "worst": worst_ranks(data, found.triples, found.filtered),
     }
     if original:
         ways = {"ours": every.realistic, "optimistic ties": every.figures["optimistic"]}

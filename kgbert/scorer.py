@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kgbert.completion import Completion
     from kgbert.dataset import KnowledgeData
     from kgbert.engine import Precision
+    from kgbert.explaining.explanation import Explanation, Scope
     from kgbert.stored_thresholds import StoredThresholds
     from kgbert.text_engine import TextEngine
 
@@ -216,6 +217,25 @@ class TripleScorer:
         from kgbert.completion import relations_between
 
         return relations_between(self, pairs, top_k=top_k, on_missing=on_missing)
+
+    def explain(
+        self,
+        triple: Any,
+        *,
+        data: KnowledgeData | None = None,
+        on_missing: OnUnknown = "error",
+        scope: Scope | None = None,
+    ) -> Explanation:
+        """Say why one triple has its score; a notebook shows the answer, `render` draws it.
+
+        With the `data` of the run ranks are filtered, and the nearest training triples are found.
+        `scope` says how many candidates and training triples are looked at (`Scope()`).
+
+        Raises as `score` does, and `RunError` for another data set than the run's.
+        """
+        from kgbert.explaining.explanation import Scope, explain
+
+        return explain(self, triple, data=data, on_missing=on_missing, scope=scope or Scope())
 
     def _stored(self, threshold: str) -> StoredThresholds:
         if threshold not in ("relation", "global"):

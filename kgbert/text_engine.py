@@ -7,9 +7,10 @@ table of all known entities, which ranking asks for again and again, is kept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kbert.errors import DataError
 from kgbert.engine import ScoringEngine
@@ -19,12 +20,17 @@ from kgbert.sequences import Form, Sequences, Truncation
 from kgbert.text_files import shown
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from kbert.tokenizer import Tokenizer
     from kgbert.engine import Precision
     from kgbert.names import Lookup
     from kgbert.network import TripleNetwork
+
+
+class Prepared(NamedTuple):
+    """An engine over the texts of some triples, and these (n, 3) by numbers of its tables."""
+
+    engine: ScoringEngine
+    rows: NDArray[np.int64]
 
 
 class TextEngine:
@@ -66,6 +72,22 @@ class TextEngine:
         Raises `DataError` for a text without pieces, and for a new relation in a network of pairs,
         `CheckpointError` if the network gives no numbers.
         """
+        prepared = self.prepare(triples, entities=entities, relations=relations)
+        return self.scores_of(prepared, relations=triples[:, 1], kind=kind)
+
+    def scores_of(
+        self, prepared: Prepared, *, relations: NDArray[np.int64], kind: ScoreKind
+    ) -> NDArray[np.float64]:
+        """Return the scores (n,) of what was prepared; `relations` (n,) are a network's labels."""
+        logits: NDArray[np.floating] = prepared.engine.logits(prepared.rows)
+        if self.form == "pair":
+            logits = _against_others(logits, relations)
+        return scores_of(logits, kind=kind)
+
+    def prepare(
+        self, triples: NDArray[np.int64], *, entities: Lookup, relations: Lookup
+    ) -> Prepared:
+        """Lay out the texts of triples (n, 3). Raises `DataError` as `scores` does."""
         numbers, places = np.unique(triples[:, [0, 2]], return_inverse=True)
         heads, tails = places.reshape(-1, 2).T
         links, link_places = np.unique(triples[:, 1], return_inverse=True)
@@ -75,9 +97,17 @@ class TextEngine:
                 f"{shown(relations.texts(links[-1:])[0])} is new, but the network knows only the"
                 f" {self.network.labels} relations that it was trained on"
             )
-        laid_out = Sequences.build(
+        return self.over(
             entities=self._entity_pieces(numbers, entities),
             relations=self._pieces(links if self.form == "triple" else links[:0], relations),
+            rows=rows,
+        )
+
+    def over(self, *, entities: Pieces, relations: Pieces, rows: NDArray[np.int64]) -> Prepared:
+        """Lay out `rows` (n, 3) over tables of pieces, as the run reads them."""
+        laid_out = Sequences.build(
+            entities=entities,
+            relations=relations,
             max_length=self._max_length,
             cls_id=self.tokenizer.cls_id,
             sep_id=self.tokenizer.sep_id,
@@ -85,10 +115,7 @@ class TextEngine:
             truncation=self._truncation,
         )
         engine = ScoringEngine(self.network, laid_out, batch_tokens=self._batch_tokens)
-        logits: NDArray[np.floating] = engine.logits(rows)
-        if self.form == "pair":
-            logits = _against_others(logits, triples[:, 1])
-        return scores_of(logits, kind=kind)
+        return Prepared(engine, rows)
 
     def _entity_pieces(self, numbers: NDArray[np.int64], lookup: Lookup) -> Pieces:
         """Tokenise some entities; what was made for all of those that are known is kept."""

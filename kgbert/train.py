@@ -36,9 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(settings: KnowledgeTrainSettings, resume: Resume) -> str:
-    from kgbert.training import train
+    from kgbert.run_page import report_on
+    from kgbert.training import default_output, train
 
-    return train(settings, resume=resume).table()
+    report = train(settings, resume=resume)
+    report_on(settings.output or default_output(settings))
+    return report.table()
 
 
 if __name__ == "__main__":

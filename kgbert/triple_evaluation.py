@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kgbert.figure_tables import changes_table, classification_lines, classification_table
+from kgbert.intervals import bootstrap
 from kgbert.judging import HALF, Judgements, judge, labelled_part
 from kgbert.outcome import SEED, Outcome, plain
 from kgbert.protocol import classification_protocol
+from kgbert.worst import worst_decisions
 
 if TYPE_CHECKING:
     from kgbert.dataset import KnowledgeData, Part
@@ -41,7 +45,12 @@ def evaluate_triples(
         classification_table("threshold", report["all"]),
         classification_table("entities", report["entities"]),
     ]
-    content: dict[str, Any] = {"task": "triple-classification", "figures": plain(report)}
+    content: dict[str, Any] = {
+        "task": "triple-classification",
+        "figures": plain(report),
+        "intervals": _intervals(judged),
+        "worst": worst_decisions(data, judged),
+    }
     if original:
         choices = _choices(judged)
         tables.append(changes_table("threshold", choices))
@@ -71,6 +80,15 @@ def _choices(judged: Judgements) -> dict[str, dict[str, float]]:
     ways[f"the original's: {HALF}"] = HALF
     found = {name: judged.metrics(way) for name, way in ways.items()}
     return {name: {"accuracy": each.accuracy, "f1": each.f1} for name, each in found.items()}
+
+
+def _intervals(judged: Judgements) -> dict[str, list[float]]:
+    """Return bootstrap intervals of the accuracy of each way to decide, over triples."""
+    right = {
+        f"accuracy ({way})": (decided == (judged.labels == 1)).astype(np.float64)
+        for way, decided in judged.decisions.items()
+    }
+    return {name: list(each) for name, each in bootstrap(right, seed=SEED).items()}
 
 
 def _headline(judged: Judgements) -> dict[str, float]:

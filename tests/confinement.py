@@ -1,8 +1,9 @@
 """Fail every test that reaches a network, starts a strange process, or writes outside its folder.
 
-A test that talks to a server of its own on this machine is marked `localhost`. Temporary files of
-libraries go into the folder of the test run. Python processes that tests start are watched too,
-unless they are given an environment without PYTHONPATH; what they are refused fails the test.
+A test that talks to a server of its own on this machine is marked `localhost`; one that is marked
+`browser` may start the browser, which can reach no host either. Temporary files of libraries go
+into the folder of the test run. Python processes that tests start are watched too, unless they are
+given an environment without PYTHONPATH; what they are refused fails the test.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pathlib import Path
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from benchmarks.chromium import find_chromium
 from tests.confined import confined_watch
-from tests.confined.confined_watch import FOLDERS, LOCALHOST, REPORT, Watch
+from tests.confined.confined_watch import BROWSER, FOLDERS, LOCALHOST, REPORT, Watch
 
 _HOME = Path(confined_watch.__file__).parent
 _WATCH: list[Watch] = []
@@ -53,12 +55,15 @@ def _watched(item: pytest.Item) -> Generator[None, object, object]:
     watch.localhost = item.get_closest_marker("localhost") is not None
     if watch.localhost:
         os.environ[LOCALHOST] = "1"
+    if item.get_closest_marker("browser") is not None:
+        os.environ[BROWSER] = find_chromium() or ""
     watch.active = True
     try:
         result = yield
     finally:
         watch.active = False
         os.environ.pop(LOCALHOST, None)
+        os.environ.pop(BROWSER, None)
         refused, watch.refused = watch.refused, []
         if report.exists():
             refused += [f"in a child: {line}" for line in report.read_text().splitlines()]

@@ -36,8 +36,12 @@ DOORS = {
     "huggingface_hub": ("kbert/nn/hub.py",),
     "lightning": (),
     "marisa_trie": ("graphs/name_trie.py",),
-    "matplotlib": ("graphs/pictures.py",),
-    "networkx": ("graphs/networks.py",),
+    "matplotlib": ("graphs/pictures.py", "kbert/run_pages/plots.py"),
+    "networkx": (
+        "graphs/networks.py",
+        "kbert/tree.py",
+        "kbert/tree_network.py",
+    ),  # kbert: its types
     "pandas": (),
     "pyarrow": (
         "graphs/export.py",

@@ -6,16 +6,22 @@ and is shared by all layers. Shapes: B batch, L length, D width, H heads.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from kbert.nn.first_token import attend_first, may_fold
 from kbert.nn.linear import Linear
 from kbert.nn.short_attention import attend_shortly, may_attend_shortly
 
-if TYPE_CHECKING:
-    from torch import Tensor
+
+class Projected(NamedTuple):
+    """Queries, keys and values of hidden states, each (B, L, D)."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
 
 
 class SelfAttention(nn.Module):
@@ -31,28 +37,66 @@ class SelfAttention(nn.Module):
         self.value = Linear(width, width)
         self.output = Linear(width, width)
 
-    def forward(self, hidden: Tensor, *, mask: Tensor | None, only_first: bool = False) -> Tensor:
+    def project(self, hidden: Tensor) -> Projected:
+        """Return queries, keys and values of `hidden` (B, L, D)."""
+        return Projected(self.query(hidden), self.key(hidden), self.value(hidden))
+
+    def forward(
+        self,
+        hidden: Tensor,
+        *,
+        mask: Tensor | None,
+        only_first: bool = False,
+        projected: Projected | None = None,
+    ) -> Tensor:
         """Return (B, L, D) from `hidden` (B, L, D) and `mask` bool (B, 1, L, L).
 
         Without a mask every token of a row sees all of the row. With `only_first` the result is
         (B, 1, D), that of the first tokens; the others are looked at, but do not look themselves.
+        `projected` is what `project` gives, where that is known already.
         """
-        asking = hidden
-        if only_first:
-            asking, mask = hidden[:, :1], None if mask is None else mask[:, :, :1]
-        query, key, value = (
-            self._split(projected)
-            for projected in (self.query(asking), self.key(hidden), self.value(hidden))
-        )
-        if mask is None and not self._drops() and may_attend_shortly(key):
-            attended = attend_shortly(query, key, value)
-        else:
-            attended = scaled_dot_product_attention(
-                query, key, value, attn_mask=mask, dropout_p=self.dropout if self._drops() else 0.0
+        attended: Tensor
+        if only_first and mask is None and projected is None and self._may_fold(hidden):
+            attended = attend_first(
+                self.query(hidden[:, :1]),
+                hidden,
+                key=self.key,
+                value=self.value,
+                heads=self.heads,
             )
-            attended = attended.transpose(1, 2).flatten(start_dim=2)
-        projected: Tensor = self.output(attended)
-        return projected
+        else:
+            attended = self._attended(
+                projected or self._needed(hidden, only_first=only_first),
+                mask=mask,
+                only_first=only_first,
+            )
+        given: Tensor = self.output(attended)
+        return given
+
+    def _needed(self, hidden: Tensor, *, only_first: bool) -> Projected:
+        """Project, without the queries that nobody asks."""
+        if not only_first:
+            return self.project(hidden)
+        return Projected(self.query(hidden[:, :1]), self.key(hidden), self.value(hidden))
+
+    def _attended(self, projected: Projected, *, mask: Tensor | None, only_first: bool) -> Tensor:
+        """Return the weighted values (B, L, D), or with `only_first` (B, 1, D)."""
+        query, key, value = map(self._split, projected)
+        if only_first:
+            query, mask = query[:, :, :1], None if mask is None else mask[:, :, :1]
+        if mask is None and not self._drops() and may_attend_shortly(key):
+            return attend_shortly(query, key, value)
+        attended = scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, dropout_p=self.dropout if self._drops() else 0.0
+        )
+        return attended.transpose(1, 2).flatten(start_dim=2)
+
+    def _may_fold(self, hidden: Tensor) -> bool:
+        return not self._drops() and may_fold(hidden, self.key.weight, heads=self.heads)
+
+    def query_key(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what asks and what is asked, each (B, H, L, D / H), of `hidden` (B, L, D)."""
+        return self._split(self.query(hidden)), self._split(self.key(hidden))
 
     def _drops(self) -> bool:
         return self.training and self.dropout > 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from kbert.nn.attention import SelfAttention
+from kbert.nn.attention import Projected, SelfAttention
 from kbert.nn.embeddings import Embeddings
 from kbert.nn.linear import Linear
 
@@ -38,6 +38,15 @@ class EncoderOutput(NamedTuple):
     """
 
 
+class Embedded(NamedTuple):
+    """What is known of a batch before any token has seen another one."""
+
+    hidden: Tensor
+    """The embeddings (B, L, D)."""
+    projected: Projected
+    """The first layer's queries, keys and values of them."""
+
+
 class Layer(nn.Module):
     """One transformer layer."""
 
@@ -53,12 +62,20 @@ class Layer(nn.Module):
         self.output_norm = nn.LayerNorm(config.width, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, hidden: Tensor, *, mask: Tensor | None, only_first: bool = False) -> Tensor:
+    def forward(
+        self,
+        hidden: Tensor,
+        *,
+        mask: Tensor | None,
+        only_first: bool = False,
+        projected: Projected | None = None,
+    ) -> Tensor:
         """Return (B, L, D) from `hidden` (B, L, D) and `mask` bool (B, 1, L, L).
 
         With `only_first` only the first tokens' (B, 1, D) are computed, from all of `hidden`.
+        `projected` is what `attention.project` gives, where that is known already.
         """
-        attended = self.attention(hidden, mask=mask, only_first=only_first)
+        attended = self.attention(hidden, mask=mask, only_first=only_first, projected=projected)
         hidden = hidden[:, :1] if only_first else hidden
         hidden = self.attention_norm(hidden + self.dropout(attended))
         expanded = self.expand(hidden)  # GELU is in it
@@ -116,6 +133,7 @@ class Encoder(nn.Module):
         visibility: Visibility | None,
         all_layers: bool = False,
         only_first: bool = False,
+        embedded: Embedded | None = None,
     ) -> EncoderOutput:
         """Encode a batch.
 
@@ -128,21 +146,40 @@ class Encoder(nn.Module):
             all_layers: whether to return the hidden states of every layer.
             only_first: whether the last layer may leave out all but the first token of each row,
                 which is all that the pooler reads. `pooled` is the same, but for rounding; of the
-                last layer only the keys and values are computed for every token.
+                last layer at most the keys and values are computed for every token.
+            embedded: what `embed` gives for these tokens, where that is known already.
 
         Raises:
             ValueError: on the CPU, an id, position or segment is outside its table.
         """
         mask = None if visibility is None else visibility.mask()
-        hidden = self.embeddings(token_ids, positions=positions, segments=segments)
+        if embedded is None:
+            hidden = self.embeddings(token_ids, positions=positions, segments=segments)
+            known = None
+        else:
+            hidden, known = embedded
         kept = [hidden]
         for number, layer in enumerate(self.layers, start=1):
             last = number == len(self.layers)
-            hidden = layer(hidden, mask=mask, only_first=only_first and last)
+            hidden = layer(hidden, mask=mask, only_first=only_first and last, projected=known)
+            known = None
             if all_layers:
                 kept.append(hidden)
         pooled = self.pooler(hidden[:, 0])
         return EncoderOutput(hidden, pooled, tuple(kept) if all_layers else ())
+
+    def embed(self, token_ids: Tensor, *, positions: Tensor, segments: Tensor) -> Embedded:
+        """Return what `forward` begins with, of integers (B, L) each.
+
+        A token's part is a function of its id, position and segment alone.
+
+        Raises:
+            ValueError: on the CPU, an id, position or segment is outside its table.
+        """
+        hidden = self.embeddings(token_ids, positions=positions, segments=segments)
+        first = self.layers[0]
+        assert isinstance(first, Layer)
+        return Embedded(hidden, first.attention.project(hidden))
 
 
 def initialise(module: nn.Module, *, std: float, generator: torch.Generator | None) -> None:

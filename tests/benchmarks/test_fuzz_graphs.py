@@ -74,6 +74,7 @@ PLANTED = """
 """
 
 
+@pytest.mark.localhost  # one of what is planted asks for a connection, which the children refuse
 def test_what_is_planted_is_found(tmp_path: Path) -> None:
     found = tmp_path / "found"
     found.mkdir()

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 FOLDERS: Final = "KBERT_TESTS_FOLDERS"  # where may be written, for processes that tests start
 LOCALHOST: Final = "KBERT_TESTS_LOCALHOST"  # set where a test may talk to this machine
+BROWSER: Final = "KBERT_TESTS_BROWSER"  # the browser, set where a test may start it
 REPORT: Final = "KBERT_TESTS_REPORT"  # where those processes report what was refused
 # Asked by libraries what the machine is; they read, and nothing comes of it if they are refused.
 PROGRAMS: Final = frozenset({"git", "uname", "lscpu", "ldconfig", "/sbin/ldconfig", "file"})
@@ -56,7 +57,7 @@ class Watch:
             "socket.gethostbyname": lambda a: self._host(a[0]),
             "subprocess.Popen": _program,
             "os.system": lambda a: f"{a[0]!r}",
-            "os.exec": lambda a: "" if a[0] == sys.executable else f"{a[0]!r}",
+            "os.exec": lambda a: "" if a[0] in _known() else f"{a[0]!r}",
             "os.posix_spawn": lambda a: "" if a[0] == sys.executable else f"{a[0]!r}",
         }
 
@@ -124,6 +125,10 @@ def _program(arguments: tuple[Any, ...]) -> str:
     first = os.fsdecode(executable or (parts if isinstance(parts, str | bytes) else parts[0]))
     known = first == sys.executable or first in PROGRAMS or os.path.basename(first) in PROGRAMS
     return "" if known else f"{first!r} is started"
+
+
+def _known() -> tuple[str, ...]:
+    return sys.executable, os.environ.get(BROWSER, sys.executable)
 
 
 def install_in_child() -> None:

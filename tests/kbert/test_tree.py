@@ -8,11 +8,13 @@ each mention with one of its facts. No interval is looked at.
 from __future__ import annotations
 
 import dataclasses
+import html
 import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import networkx
 import numpy as np
 import pytest
 from hypothesis import given
@@ -241,3 +243,32 @@ def test_a_tree_is_a_value(tiny_store: TripleStore, tiny_tokenizer: Tokenizer) -
     assert hash(tree) == hash(inject("我在北京")) and tree != inject("我在上海")
     with pytest.raises(dataclasses.FrozenInstanceError):
         tree.cut = 1  # type: ignore[misc]
+
+
+def test_as_a_network(tiny_store: TripleStore, tiny_tokenizer: Tokenizer) -> None:
+    tree = Injector(tiny_store, tiny_tokenizer)("我在北京，上海")
+    network = tree.to_networkx()
+    assert sorted(network) == sorted({0, *tree.enter})
+    assert network.nodes[0] == {"kind": "sentence", "text": "我在北京，上海", "pair": None}
+    for number, data in network.nodes(data=True):
+        if data["kind"] != "sentence":
+            # Numbered as the tokens are, and the subtree is the interval that visibility has.
+            first, last = data["start"], data["stop"] - 1
+            assert tree.enter[first] == tree.enter[last] == number
+            below = sorted({number} | networkx.descendants(network, number))
+            assert below == list(range(number, tree.leave[first]))
+            assert data["soft"] == tree.soft_positions[first]
+    facts = [d for _, d in network.nodes(data=True) if d["kind"] == "fact"]
+    assert [(d["relation"], d["tail"]) for d in facts] == [
+        branch.fact for node in tree.nodes for branch in node.branches
+    ]
+    assert networkx.is_arborescence(network)
+
+
+def test_as_a_page(tiny_store: TripleStore, tiny_tokenizer: Tokenizer) -> None:
+    tree = Injector(tiny_store, tiny_tokenizer)("我在<北京>")
+    page = tree.to_html()
+    assert page.startswith("<!doctype html>") and "我在&lt;北京&gt;" in page
+    frame = tree._repr_html_()
+    assert frame.startswith("<iframe ") and 'sandbox="allow-scripts"' in frame
+    assert html.unescape(frame.split('srcdoc="')[1].split('"')[0]) == page

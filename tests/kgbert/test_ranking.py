@@ -166,8 +166,8 @@ def test_a_block_is_decided_again_if_a_difference_was_underestimated(
     low = scores + generator.uniform(-1e-3, 1e-3, scores.shape)
     low += (generator.random(scores.shape) < 0.05) * 1.5
     low[tuple(data.test.T)] = scores[tuple(data.test.T)]
-    spoilt = np.unique(data.test[:, :2], axis=0)[-1]
-    low[spoilt[0], spoilt[1], :] += 2.0
+    relation, head = np.unique(data.test[:, [1, 0]], axis=0)[-1]  # queries go by relations
+    low[head, relation, :] += 2.0
     seen: list[Progress] = []
     found = rank_triples(
         engine_of(scores), data, fast=engine_of(low), sides=["tail"], block_queries=4,
