@@ -9,7 +9,8 @@ run is put in its place. The output is on one file system and the temporary fold
 After each kill the newest checkpoint must be whole (else it is `corrupt`) and not older than the
 last one that was reported as written (else that is `missing`). A run is killed some times and then
 left alone; its weights and all other files that have checksums must be those of a run that was
-never stopped, byte for byte.
+never stopped, byte for byte. With `--add` the result file keeps the campaigns that it holds, and
+counts this one too.
 """
 
 from __future__ import annotations
