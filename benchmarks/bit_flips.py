@@ -1,11 +1,12 @@
 """Is a flipped bit ever believed? Random bits of model folders and compiled graphs are flipped.
 
 `python -m benchmarks.bit_flips --flips 10000 --seed 0` makes a run of `kbert.train`, one of
-`kgbert.train` and a compiled graph, flips one bit at a time in a file that is read, opens the
-folder as its command does, and flips it back. Each flip must be refused, in one line that names a
-file of the folder, before the folder is used: opening must raise the package's own error. What is
-not read when a folder is opened (README.md, config.yaml, figures) is left alone. Files take their
-turns, so that small ones are hit as often as large ones. `SETS` lists what is tried.
+`kgbert.train`, a checkpoint to resume and a compiled graph, flips one bit at a time in a file that
+is read, opens the folder as its command does, and flips it back. Each flip must be refused, in one
+line that names a file of the folder, before the folder is used: opening must raise the package's
+own error. What is not read when a folder is opened (README.md, config.yaml, figures) is left alone.
+Files take their turns, so that small ones are hit as often as large ones. `SETS` lists what is
+tried.
 """
 
 from __future__ import annotations
@@ -15,44 +16,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-import torch
-
-import graphs
+from benchmarks.bit_flip_folders import SETS, FileSet
 from benchmarks.report import RESULTS, environment, table, write_result
-from graphs import GraphError, MentionIndex, TripleStore
+from graphs import GraphError
 from kbert.errors import KbertError
-from kbert.nn import Classifier, Encoder, LanguageModel
-from kbert.nn.checkpoint import load_language_model, save
-from kbert.nn.config import EncoderConfig
-from kbert.tokenizer import Tokenizer
-from kgbert.calibration import Calibrator
-from kgbert.data import load_data
-from kgbert.opening import open_scorer
-from kgbert.record import DataRecord
-from kgbert.record import RunRecord as TripleRecord
-from kgbert.run import LABELS, write_texts
-from kgbert.settings import KnowledgeTrainSettings
-from kgbert.stored_thresholds import StoredThresholds
-from kgbert.thresholds import Thresholds
 
 FLIPS: Final = 10_000
-_SIZES: Final[dict[str, Any]] = {"width": 32, "layers": 2, "heads": 2, "feed_forward": 64}
-_VOCABULARY: Final = 200
-
-
-@dataclass(frozen=True)
-class FileSet:
-    """A kind of folder: `make` writes one, `files` names what is read of it, `open` reads it."""
-
-    make: Callable[[Path], None]
-    files: Callable[[Path], list[Path]]
-    open: Callable[[Path], object]
 
 
 @dataclass
@@ -68,90 +43,6 @@ class Tally:
         self.counts[outcome] += 1
         if outcome != "refused" and not self.first:
             self.first = f"bit {bit}: {outcome} {detail}".strip()
-
-
-def _make_model(folder: Path) -> None:
-    torch.manual_seed(0)
-    tokenizer = _tokenizer()
-    config = EncoderConfig(vocab_size=len(tokenizer), max_positions=64, **_SIZES)
-    save(LanguageModel(Encoder(config), relation_labels=2), folder)
-    tokenizer.save(folder)
-
-
-def _open_model(folder: Path) -> None:
-    load_language_model(folder)
-    Tokenizer.from_pretrained(folder)
-
-
-def _make_old_model(folder: Path) -> None:
-    """Write a model whose tokeniser is a `vocab.txt`, as old ones have it."""
-    torch.manual_seed(0)
-    tokenizer = _tokenizer()
-    save(Encoder(EncoderConfig(vocab_size=len(tokenizer), max_positions=64, **_SIZES)), folder)
-    tokenizer.save(folder)
-    _forget(folder, "tokenizer.json")
-
-
-def _open_old_model(folder: Path) -> None:
-    from kbert.nn.checkpoint import load_encoder
-
-    load_encoder(folder)
-    Tokenizer.from_pretrained(folder)
-
-
-def _forget(folder: Path, name: str) -> None:
-    from kbert.nn.checksums import unseal
-
-    (folder / name).unlink()
-    unseal(folder, name)
-
-
-def _make_triples(folder: Path) -> None:
-    torch.manual_seed(0)
-    data, tokenizer = load_data("sample"), _tokenizer()
-    config = EncoderConfig(vocab_size=len(tokenizer), max_positions=64, **_SIZES)
-    save(Classifier(Encoder(config), 2), folder, labels=LABELS)
-    tokenizer.save(folder)
-    settings = KnowledgeTrainSettings(max_length=20)
-    record = DataRecord.of(data, used=len(data.train))
-    TripleRecord("link-prediction", LABELS, record, "drawn", settings, {}).write(folder)
-    write_texts(folder, data)
-    chosen = Thresholds(overall=0.5, of_relation={0: 0.25})
-    StoredThresholds("difference", 9, "drawn", chosen).write(folder)
-    Calibrator("platt", ((1.5, -0.25),)).write(folder)
-
-
-def _open_triples(folder: Path) -> None:
-    open_scorer(
-        folder, texts=None, relation_texts={}, device="cpu", precision="32", batch_tokens=4096,
-        allow_other_graph=False, announce=None,
-    )  # fmt: skip
-
-
-def _make_graph(folder: Path) -> None:
-    graphs.compile([Path(graphs.__file__).parent / "sample" / "cn_dbpedia.spo"], folder)
-
-
-def _tokenizer() -> Tokenizer:
-    return Tokenizer.train(["the quick brown fox jumps over the lazy dog"] * 9, vocab_size=90)
-
-
-def _except(*names: str) -> Callable[[Path], list[Path]]:
-    """Name every file below a folder but those that opening it does not read."""
-    return lambda folder: sorted(
-        path for path in folder.rglob("*") if path.is_file() and path.name not in names
-    )
-
-
-_BESIDE_JSON: Final = ("vocab.txt", "tokenizer_config.json")  # of use without tokenizer.json
-SETS: Final[dict[str, FileSet]] = {
-    "model": FileSet(_make_model, _except(*_BESIDE_JSON), _open_model),
-    "model with vocab.txt": FileSet(_make_old_model, _except(), _open_old_model),
-    "run of kgbert": FileSet(_make_triples, _except(*_BESIDE_JSON, "config.yaml"), _open_triples),
-    "compiled graph": FileSet(
-        _make_graph, _except(), lambda folder: MentionIndex(TripleStore.open(folder))
-    ),
-}
 
 
 def flip_all(folder: Path, about: FileSet, *, flips: int, generator: Random) -> dict[str, Tally]:

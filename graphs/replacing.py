@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from graphs.disk import reason
 from graphs.errors import GraphError
 
 
@@ -38,7 +39,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise GraphError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise GraphError(f"{path}: cannot be written: {reason(error, at=target)}") from None
 
 
 @contextlib.contextmanager

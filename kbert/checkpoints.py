@@ -13,6 +13,7 @@ XXH3, which tell damage, not malice. Nothing here needs torch until tensors are 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from graphs.compiled.folder import checksum, checksum_of
+from graphs.disk import reason
 from kbert import console
 from kbert.errors import CheckpointError
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 _KEPT: Final = 2  # checkpoints that stay
 _NAME: Final = re.compile(r"checkpoint-(\d{1,12})", re.ASCII)
+_SHOWN: Final = 200  # characters of an error
 _HALF: Final = ".checkpoint-"
 _STATE, _TENSORS, _SEAL = "state.json", "tensors.safetensors", "seal"
 
@@ -87,14 +90,15 @@ def write(
         _sync(run)
     except OSError as error:
         shutil.rmtree(half, ignore_errors=True)
-        raise CheckpointError(f"{target}: cannot be written: {error.strerror}") from None
+        needed = sum(tensor.nbytes for tensor in tensors.values())
+        why = reason(error, at=run, needed=needed)
+        raise CheckpointError(f"{target}: cannot be written: {why}") from None
     try:
         read(target)
     except CheckpointError:
         shutil.rmtree(target, ignore_errors=True)
         raise
-    for older in list(_folders(run))[_KEPT:]:
-        shutil.rmtree(older, ignore_errors=True)
+    _let_go(run, step)
     return target
 
 
@@ -102,7 +106,7 @@ def read(folder: Path) -> Checkpoint:
     """Read a checkpoint and compare all of it with its checksums. Raises `CheckpointError`."""
     try:
         text = (folder / _STATE).read_bytes()
-        if checksum_of(text) != (folder / _SEAL).read_text(encoding="ascii").strip():
+        if (folder / _SEAL).read_bytes() != _seal_of(text):
             raise CheckpointError(f"{folder / _STATE}: damaged: its checksum is wrong")
         content = json.loads(text)
         if content["format"] != FORMAT:
@@ -163,6 +167,18 @@ def _folders(run: Path) -> Iterator[Path]:
         yield run / match[0]
 
 
+def _let_go(run: Path, step: int) -> None:
+    """Remove checkpoints older than the two that stay, and later ones: those were damaged.
+
+    Who went on from an earlier one has not used them, and they must not count as kept.
+    """
+    known = [(int(folder.name.rpartition("-")[2]), folder) for folder in _folders(run)]
+    keep = [folder for number, folder in known if number <= step][:_KEPT]
+    for _, folder in known:
+        if folder not in keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _clear(run: Path, start: str) -> None:
     for left in run.glob(f"{start}*"):
         shutil.rmtree(left, ignore_errors=True)
@@ -180,9 +196,7 @@ def _taken(run: Path, half: Path, replaced: Sequence[str], appended: Sequence[st
 def _fill(
     half: Path, state: Mapping[str, Any], tensors: Mapping[str, Tensor], taken: Sequence[str]
 ) -> None:
-    from safetensors.torch import save_file
-
-    save_file(dict(tensors), half / _TENSORS)
+    _save(half / _TENSORS, tensors)
     _sync(half / _TENSORS)
     files = {
         name: {"bytes": (half / name).stat().st_size, "xxh3": checksum(half / name)}
@@ -191,8 +205,28 @@ def _fill(
     content = {"format": FORMAT, "state": state, "files": files}
     text = json.dumps(content, ensure_ascii=False, indent=1).encode()
     _write(half / _STATE, text)
-    _write(half / _SEAL, f"{checksum_of(text)}\n".encode())
+    _write(half / _SEAL, _seal_of(text))
     _sync(half)
+
+
+def _save(file: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors. Raises `OSError`, also where the library has an error of its own for it."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(dict(tensors), file)
+    except SafetensorError as error:  # its text names the system's error by number
+        found = re.search(r"\(os error (\d+)\)|code: (\d+)", str(error))
+        if found is None:
+            raise OSError(errno.EIO, str(error)[:_SHOWN]) from None
+        code = int(found[1] or found[2])
+        raise OSError(code, os.strerror(code), str(file)) from None
+
+
+def _seal_of(text: bytes) -> bytes:
+    """Return what `seal` holds; it is compared as it is, so no bit of it can change."""
+    return f"{checksum_of(text)}\n".encode()
 
 
 def _link(source: Path, target: Path) -> None:

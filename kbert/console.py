@@ -13,9 +13,11 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Final, TypeVar
 
 from graphs.arguments import Parser
+from graphs.disk import is_disk, reason
 from graphs.errors import GraphError
 from kbert.errors import KbertError, RunError, Stopped
 
@@ -94,6 +96,13 @@ def guard(command: Callable[[], None]) -> int:
         return 2
     except ReaderGone:
         _discard()
+    except OSError as error:
+        if not is_disk(error):
+            raise
+        file = Path(str(error.filename or "."))
+        named = f"{file}: " if error.filename else ""
+        say(f"error: {named}cannot be written: {reason(error, at=file)}")
+        return 2
     return 0
 
 

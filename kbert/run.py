@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from graphs import TripleStore
+from graphs.compiled.sealing import sync
+from graphs.disk import reason
 from kbert import checkpoints
 from kbert.columns import Form
 from kbert.errors import CheckpointError, RunError, SettingsError
@@ -236,12 +238,26 @@ def _remove_empty(folders: Sequence[Path]) -> None:
 
 
 def _put_in_place(partial: Path, path: Path, *, old: Path) -> None:
-    if not path.exists():
+    """Give a run its name, when all of it has reached the disk; an older one goes afterwards.
+
+    Raises `OSError`, and then the older one stands where it stood.
+    """
+    for file in partial.iterdir():
+        if file.is_file():
+            sync(file)
+    sync(partial)
+    if path.exists():
+        path.rename(old)
+        try:
+            partial.rename(path)
+        except OSError:
+            old.rename(path)
+            raise
+    else:
         partial.rename(path)
-        return
-    path.rename(old)
-    partial.rename(path)
-    shutil.rmtree(old)
+    with suppress(OSError):  # it stands there, if perhaps not yet for good
+        sync(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
@@ -250,7 +266,7 @@ def _as_run_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(f"{path}: cannot be made: {error.strerror}") from None
+        raise RunError(f"{path}: cannot be made: {reason(error, at=path)}") from None
 
 
 def write_report(folder: Path, *, metrics: Mapping[str, Any], card: str) -> None:

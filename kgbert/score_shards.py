@@ -18,7 +18,9 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
+from graphs.disk import reason
 from graphs.opening import text_lines
+from graphs.replacing import replacing
 from kbert.errors import DataError, RunError
 from kgbert.text_files import shown
 
@@ -114,9 +116,8 @@ class Shards:
                         f" {', '.join(others)}; remove it, or choose another --output"
                     )
                 return
-            partial = self.folder / f"{JOB}.{os.getpid()}"
-            partial.write_text(json.dumps(dict(job.identity), indent=2) + "\n", encoding="utf-8")
-            partial.replace(self.folder / JOB)
+            with replacing(self.folder / JOB) as file:
+                file.write((json.dumps(dict(job.identity), indent=2) + "\n").encode())
 
     def forget(self) -> None:
         """Remove what `begin` made, unless a block was scored, or anything else is there."""
@@ -149,10 +150,10 @@ class Shards:
             rows = _whole_blocks(opened)
 
             def append(lines: Sequence[str]) -> None:
-                opened.write("".join(f"{line}\n" for line in lines).encode())
-                opened.flush()
+                _append(opened.fileno(), "".join(f"{line}\n" for line in lines).encode())
 
             yield rows, append
+            os.fsync(opened.fileno())
             partial.replace(file)
 
     def merge(self, *, keep: bool = False) -> int:
@@ -171,24 +172,18 @@ class Shards:
                 f"{self.folder}: {len(missing)} of {count} shards are not done: --shard"
                 f" {', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}"
             )
-        partial = self.out.with_name(f"{self.out.name}.partial-{os.getpid()}")
-        with _as_run_error(self.out):
-            try:
-                written = _interleave(files, partial, block=int(content["block"]))
-                if written != rows:
-                    raise RunError(f"{self.folder}: damaged: {written:,} of {rows:,} rows")
-                partial.replace(self.out)
-            finally:
-                with suppress(FileNotFoundError):
-                    partial.unlink()
+        with _as_run_error(self.out), replacing(self.out) as out:  # which syncs it
+            written = _interleave(files, out, block=int(content["block"]))
+            if written != rows:
+                raise RunError(f"{self.folder}: damaged: {written:,} of {rows:,} rows")
         if not keep:
             self._remove(files)
         return rows
 
     def _remove(self, files: Sequence[Path]) -> None:
-        for file in (*files, self.folder / JOB):
-            file.unlink()
-        with suppress(OSError):  # something else is in it
+        with suppress(OSError):  # something else is in it, or it cannot be removed
+            for file in (*files, self.folder / JOB):
+                file.unlink()
             self.folder.rmdir()
 
     def _file(self, shard: int, shards: int) -> Path:
@@ -203,18 +198,16 @@ class Shards:
             raise RunError(f"{file}: damaged; remove the folder") from None
 
 
-def _interleave(files: Sequence[Path], target: Path, *, block: int) -> int:
+def _interleave(files: Sequence[Path], out: IO[bytes], *, block: int) -> int:
     """Deal blocks back into one file; return the number of lines."""
-    rows = 0
+    rows = turn = 0
     opened = [file.open("rb") for file in files]
     try:
-        with target.open("wb") as out:
-            turn = 0
-            while lines := list(islice(opened[turn % len(opened)], block)):
-                out.writelines(lines)
-                rows += len(lines)
-                turn += 1
-            return rows + sum(1 for file in opened for _ in file)  # none, if nothing is damaged
+        while lines := list(islice(opened[turn % len(opened)], block)):
+            out.writelines(lines)
+            rows += len(lines)
+            turn += 1
+        return rows + sum(1 for file in opened for _ in file)  # none, if nothing is damaged
     finally:
         for file in opened:
             file.close()
@@ -229,8 +222,22 @@ def _whole_blocks(file: IO[bytes]) -> int:
         if number % BLOCK == 0 and line.endswith(b"\n"):
             rows, end = number, place
     file.truncate(end)
-    file.seek(end)
     return rows
+
+
+def _append(handle: int, data: bytes) -> None:
+    """Append to an open file, all or nothing; no buffer holds what a full disk did not take.
+
+    Raises `OSError`.
+    """
+    before, left = os.fstat(handle).st_size, memoryview(data)
+    try:
+        while left:
+            left = left[os.write(handle, left) :]
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(handle, before)
+        raise
 
 
 def _lock(file: IO[bytes], path: Path) -> None:
@@ -248,4 +255,4 @@ def _as_run_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(f"{path}: cannot be used: {error.strerror}") from None
+        raise RunError(f"{path}: cannot be used: {reason(error, at=path)}") from None

@@ -9,7 +9,6 @@ command ends in silence.
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import json
 import os
@@ -18,11 +17,10 @@ from collections.abc import Callable
 from typing import Any
 
 from graphs.arguments import Parser
+from graphs.disk import is_disk
 from graphs.errors import GraphError
 
 __all__ = ["Parser", "emit", "emit_json", "guard", "say"]
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 # JSON may hold them as they are, but some readers take them for the end of a line.
 _LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
@@ -65,7 +63,7 @@ def guard(command: Callable[[], None]) -> int:
     except BrokenPipeError:
         _discard()
     except OSError as error:
-        if error.errno not in _FULL:
+        if not is_disk(error):
             raise
         _discard()
         say(f"error: the result cannot be written: {error.strerror}")

@@ -17,6 +17,7 @@ from graphs.compiled.folder import Folder, Version, is_compiled, read_manifest
 from graphs.compiled.intake import sha256, source_file
 from graphs.compiled.locking import building_alone
 from graphs.compiled.sealing import put, scratch_beside
+from graphs.disk import reason
 from graphs.errors import GraphError
 from graphs.languages import preference
 from graphs.normal import NormalForm
@@ -139,7 +140,7 @@ def _as_graph_error(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise GraphError(f"{target}: cannot be written: {reason}; nothing was changed") from None
+        why = reason(error, at=target)
+        raise GraphError(f"{target}: cannot be written: {why}; nothing was changed") from None
     except OverflowError as error:
         raise GraphError(f"{target}: {error}") from None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors.torch import save as to_bytes
 
+from graphs.disk import reason
 from kbert.errors import CheckpointError
 from kbert.nn.checksums import seal
 from kbert.nn.config import EncoderConfig
@@ -180,7 +181,9 @@ def save(
         write(folder / CONFIG, text.encode())
         seal(folder, (WEIGHTS, CONFIG))
     except OSError as error:
-        raise CheckpointError(f"{folder}: cannot be written: {error.strerror}") from None
+        needed = sum(tensor.nbytes for tensor in stored.values())
+        why = reason(error, at=folder, needed=needed)
+        raise CheckpointError(f"{folder}: cannot be written: {why}") from None
 
 
 def _encoder(module: Model) -> Encoder:

@@ -8,7 +8,8 @@ from random import Random
 
 import pytest
 
-from benchmarks.bit_flips import SETS, FileSet, flip_all, main
+from benchmarks.bit_flip_folders import SETS, FileSet
+from benchmarks.bit_flips import flip_all, main
 from kbert.errors import RunError
 
 
