@@ -29,6 +29,8 @@ _WATCH: list[Watch] = []
 def pytest_configure(config: pytest.Config) -> None:
     """Install the hook, and send what libraries write into the folder of the run."""
     config.addinivalue_line("markers", "localhost: talks to a server of its own on this machine")
+    if not hasattr(config, "workerinput") and getattr(config.option, "dist", "no") != "no":
+        return  # tests run in other processes, each of which installs a hook of its own
     base = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
     temporary = base / "temporary"
     temporary.mkdir(exist_ok=True)

@@ -81,8 +81,14 @@ _EVALUATING: Final = (
         what="weights that were cut short",
         line=_EVALUATE,
         files={"judge/model.safetensors": b"xxxx"},
-        says="judge/model.safetensors: broken or cut short: Error while deserializing header:"
-        " header too small",
+        says="judge/model.safetensors: broken: its header has 2,021,161,080 bytes, more than"
+        " 16,777,216",
+    ),
+    Mistake(
+        what="weights of which a byte is another",
+        line=_EVALUATE,
+        files={"judge/model.safetensors": with_line("")},
+        says="judge/model.safetensors: damaged: 28577 bytes instead of 28576…",
     ),
     Mistake(
         what="texts that were cut short",

@@ -164,8 +164,7 @@ _PRETRAINING: Final = (
         line=f"{_TEXTS} --init pretrained",
         files={"pretrained/model.safetensors": None},
         says="pretrained/model.safetensors: no such file; only safetensors is read, never"
-        " pickle: convert older weights with transformers' from_pretrained and"
-        " save_pretrained",
+        " pickle: convert older weights with python -m kbert.convert",
     ),
     Mistake(
         what="an encoder with another configuration, before the texts are tokenised",
@@ -210,9 +209,9 @@ _PRETRAINING: Final = (
     ),
     Mistake(
         what="an encoder that no memory holds",
-        line=f"{_PRETRAIN} --layers 1000 --width 99999 --heads 1",
-        says="an encoder of 40,112,556,982,424 parameters: its weights take"
-        " 160,450,227,929,696 bytes, and this machine has…",
+        line=f"{_PRETRAIN} --layers 512 --width 32768 --heads 1",
+        says="an encoder of 2,217,447,030,784 parameters: its weights take"
+        " 8,869,788,123,136 bytes, and this machine has…",
     ),
 )
 MISTAKES: Final = (*_CORPORA, *_PRETRAINING)

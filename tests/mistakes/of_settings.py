@@ -77,9 +77,9 @@ _FLAGS: Final = (
     ),
     Mistake(
         what="an encoder that no memory holds",
-        line=f"{_TRAIN} --layers 1000 --width 99999 --heads 1",
-        says="an encoder of 40,112,552,282,471 parameters: its weights take"
-        " 160,450,209,129,884 bytes, and this machine has…",
+        line=f"{_TRAIN} --layers 512 --width 32768 --heads 1",
+        says="an encoder of 2,217,445,490,688 parameters: its weights take"
+        " 8,869,781,962,752 bytes, and this machine has…",
     ),
 )
 _RECIPES: Final = (

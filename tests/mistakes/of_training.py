@@ -137,15 +137,14 @@ _PARTS: Final = (
         line=_INIT,
         files={"pretrained/model.safetensors": None},
         says="pretrained/model.safetensors: no such file; only safetensors is read, never"
-        " pickle: convert older weights with transformers' from_pretrained and"
-        " save_pretrained",
+        " pickle: convert older weights with python -m kbert.convert",
     ),
     Mistake(
         what="an encoder whose weights were cut short",
         line=_INIT,
         files={"pretrained/model.safetensors": b"xxxx"},
-        says="pretrained/model.safetensors: broken or cut short: Error while deserializing"
-        " header: header too small",
+        says="pretrained/model.safetensors: broken: its header has 2,021,161,080 bytes, more than"
+        " 16,777,216",
     ),
     Mistake(
         what="an encoder with another configuration",

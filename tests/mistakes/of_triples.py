@@ -147,8 +147,7 @@ _TRAINING: Final = (
         line=f"{_TRAIN} --init pretrained",
         files={"pretrained/model.safetensors": None},
         says="pretrained/model.safetensors: no such file; only safetensors is read, never"
-        " pickle: convert older weights with transformers' from_pretrained and"
-        " save_pretrained",
+        " pickle: convert older weights with python -m kbert.convert",
     ),
     Mistake(
         what="a GPU that is not there",
@@ -167,9 +166,9 @@ _TRAINING: Final = (
     ),
     Mistake(
         what="an encoder that no memory holds",
-        line=f"{_TRAIN} --layers 1000 --width 99999 --heads 1",
-        says="an encoder of 40,112,573,782,256 parameters: its weights take"
-        " 160,450,295,129,024 bytes, and this machine has…",
+        line=f"{_TRAIN} --layers 512 --width 32768 --heads 1",
+        says="an encoder of 2,217,452,535,808 parameters: its weights take"
+        " 8,869,810,143,232 bytes, and this machine has…",
     ),
 )
 MISTAKES: Final = (*_DATA, *_TRAINING)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kbert.nn.checksums import CHECKSUMS
+
 TABLE = "label\ttext_a\n好\t我爱北京\n坏\t我不去上海\n"
 TAGGED = "text_a\tlabel\n我 在 北 京\tO O B-LOC I-LOC\n他 去 上 海\tO O B-LOC I-LOC\n"
 GRAPH = "北京\t首都\t中国\n上海\t位于\t中国\n苹果\t是\t水果\n"
@@ -88,10 +90,12 @@ def run(line: str) -> int:
 
 
 def prepare(folder: Path, files: Mapping[str, Change]) -> None:
-    """Make a mistake's changes."""
+    """Make a mistake's changes; those that are no functions are made as if nothing was sealed."""
     for name, change in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not callable(change):
+            (path.parent / CHECKSUMS).unlink(missing_ok=True)
         if name.endswith("/"):
             path.mkdir()
         elif change is None:
