@@ -88,7 +88,8 @@ def test_runs_that_are_kept_are_not_trained_again_unless_they_are_others(tmp_pat
         )
 
     first = go()
-    assert (tmp_path / "seed1/run.json").is_file() and first[0]["train_share"] == 0.2
+    share = float(task.flags[task.flags.index("--train-share") + 1])
+    assert (tmp_path / "seed1/run.json").is_file() and first[0]["train_share"] == share
     again = go()
     assert [module for module, _ in commands.calls] == [
         *("kgbert.train", "kgbert.evaluate", "kgbert.evaluate")
