@@ -54,6 +54,8 @@ class Names:
         Raises `DataError` for an empty text.
         """
         for key, text in texts.items():
+            if not isinstance(key, str):
+                raise DataError(f"{self.what} {key!r}: an id is a string; write it as one")
             if not is_text(text) or not text.strip():
                 raise DataError(f"{self.what} {shown(key)} has an empty text; write one")
         both = dict(zip(self.ids, self.texts, strict=True)) | dict(texts)
@@ -134,7 +136,7 @@ class Lookup:
                     f" {len(self.names) - 1}"
                 )
             return int(part)
-        if self._on_missing == "skip" and (part is None or part != part):  # NaN is not itself
+        if self._on_missing == "skip" and _is_absent(part):
             return SKIPPED
         kind = type(part).__name__
         raise DataError(
@@ -157,10 +159,11 @@ class Lookup:
         if found is not None:
             return found
         what, on_missing = self.names.what, self._on_missing
-        text = words(terms.readable(part)) if self._reads_ids else part
+        # A blank node has nothing to read but its label.
+        text = words(terms.readable(part) or part) if self._reads_ids else part
         if on_missing == "skip":
             return self.new.get(text, SKIPPED)
-        if not part.strip() or not is_text(part):
+        if not text.strip() or not is_text(part):
             raise DataError(f"{place}: the {what} is {shown(part)}, no text; write one")
         if on_missing == "error" and len(self.names):
             raise DataError(
@@ -169,6 +172,14 @@ class Lookup:
                 " stands, 'id' as words, 'skip' leaves it out"
             )
         return self.new.setdefault(text, len(self.names) + len(self.new))
+
+
+def _is_absent(part: Any) -> bool:
+    """Say whether this stands for nothing: None, NaN, which is not itself, or NA of pandas."""
+    if part is None or type(part).__name__ == "NAType":  # whose comparisons are NA, too
+        return True
+    unequal = part != part
+    return isinstance(unequal, bool | np.bool_) and bool(unequal)
 
 
 def _key(part: str, *, place: str) -> str:

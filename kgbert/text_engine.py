@@ -131,7 +131,7 @@ class TextEngine:
         if not pieces.lengths.all():
             text = texts[int(np.argmin(pieces.lengths))]
             raise DataError(
-                f"{shown(text)}, a text of a {lookup.names.what}, holds nothing to read"
+                f"{shown(text)}, a text of some {lookup.names.what}, holds nothing to read"
             )
         return pieces
 

@@ -142,6 +142,38 @@ def test_new_entities_need_only_a_text(folder: Path, scorer: TripleScorer, score
     assert said == ["3 of 5 triples are left out: a part of them is unknown"]
 
 
+def test_rows_without_order_are_no_triples(scorer: TripleScorer) -> None:
+    """The keys of a mapping are three strings, which must not be read as texts."""
+    row = dict(zip(("head", "relation", "tail"), IDS[0], strict=True))
+    for wrong in ([row], [set(IDS[0])], row):
+        for on_missing in ("text", "id", "skip"):
+            with pytest.raises(DataError, match=r"give \(head, relation, tail\)"):
+                scorer.score(wrong, on_missing=on_missing)  # type: ignore[arg-type]
+    both = scorer.score({IDS[0], IDS[1]})  # a set of triples is a list in some order
+    assert sorted(both) == sorted(scorer.score(IDS[:2]))
+
+
+def test_what_stands_for_nothing_is_skipped(folder: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    said: list[str] = []
+    scorer = TripleScorer.from_pretrained(folder, announce=said.append)
+    for nothing in (None, float("nan"), np.float64("nan"), pandas.NA, pandas.NaT):
+        frame = pandas.DataFrame(IDS[:2], columns=["head", "relation", "tail"], dtype=object)
+        frame.loc[1, "tail"] = nothing
+        for form in (frame, [IDS[0], (*IDS[1][:2], nothing)]):
+            assert np.isnan(scorer.score(form, on_missing="skip")).tolist() == [False, True]
+            with pytest.raises(DataError, match=r"triple 1: the entity is '.*' .*; give an id"):
+                scorer.score(form)
+    assert len(said) == 10
+
+
+def test_a_blank_node_is_read_as_its_label(scorer: TripleScorer) -> None:
+    rdflib = pytest.importorskip("rdflib")
+    _, relation, tail = IDS[0]
+    found = scorer.score((rdflib.BNode("b0"), relation, tail), on_missing="id")
+    assert found == scorer.score((":b0", relation, tail), on_missing="text")  # as in training
+
+
 def test_bad_input_is_one_clear_line(scorer: TripleScorer) -> None:
     head, relation, tail = IDS[0]
     pandas = pytest.importorskip("pandas")
@@ -151,6 +183,13 @@ def test_bad_input_is_one_clear_line(scorer: TripleScorer) -> None:
         ([(*IDS[0], "1")], r"triple 0: 4 parts; expected head, relation, tail"),
         ([IDS[0], IDS[1][:2]], "triple 1: 2 parts"),
         ((head, relation), "triple 0: 2 parts"),
+        ([head], "triple 0: 1 part; expected"),
+        (dict(zip(("head", "relation", "tail"), IDS[0], strict=True)), "a dict is no list of rows"),
+        ([IDS[0], {"head": head, "relation": relation, "tail": tail}], "triple 1: a dict has no"),
+        ([{head, relation, tail}], r"triple 0: a set has no .*; give \(head, relation, tail\)"),
+        (b"abc", "a bytes is no list"),
+        ([b"abc"], "triple 0: a bytes has no parts"),
+        (torch.zeros(3), "triple 0: 1 part;"),
         ("sodium is a metal", "is a text; give a triple"),
         (3, "is no triple"),
         (np.array("sodium"), "is no triple"),
@@ -167,6 +206,13 @@ def test_bad_input_is_one_clear_line(scorer: TripleScorer) -> None:
     rdflib = pytest.importorskip("rdflib")
     with pytest.raises(DataError, match=r"triple 0: .*surrogate"):
         scorer.score((head, relation, rdflib.Literal("\ud800")))
+    for wrong in ({1: "one"}, {"X1": " "}, {"X1": None}):
+        with pytest.raises(DataError, match=r"entity .*(an id is a string|has an empty text)"):
+            scorer.entities.having(wrong)
+    for nothing in ('""', '"  "@en', rdflib.Literal("")):
+        for on_missing in ("text", "id"):
+            with pytest.raises(DataError, match=r"triple 1: the entity is '\s*', no text"):
+                scorer.score([IDS[0], (nothing, relation, tail)], on_missing=on_missing)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="holds nothing to read"):
         scorer.score(("\u200b", relation, tail), on_missing="text")
     for setting, message in (
