@@ -110,13 +110,23 @@ class Lookup:
         self._reads_ids = on_missing == "id"
         self._numbers: dict[str, int] = {}
         self.new: dict[str, int] = {}  # texts of new ones, and their numbers
+        self._tells_shared = False
+        self._shared: list[str] = []
 
     def closed(self) -> Lookup:
-        """Return a look-up that knows the same, the new ones too, and leaves out all others."""
+        """Return a look-up that knows the same, the new ones too, and leaves out all others.
+
+        What several are called has a number of its own, below `SKIPPED`, which `meant` explains.
+        """
         found = Lookup(self.names, on_missing="skip")
         found.new = self.new
         found._reads_ids = self._on_missing == "id"
+        found._tells_shared = True
         return found
+
+    def meant(self, number: int) -> str | None:
+        """Return what several are called that was given this number; None of other numbers."""
+        return self._shared[SKIPPED - 1 - number] if number < SKIPPED else None
 
     def number(self, part: Any, *, place: str) -> int:
         """Return the number of `part`, or `SKIPPED`.
@@ -156,6 +166,9 @@ class Lookup:
         if part.startswith('"') and self.names.number(part) is None:
             part = terms.readable(part)  # of a literal, its text
         found = self.names.number(part)
+        if found is not None and self._tells_shared and len(self.names.called(part)) > 1:
+            self._shared.append(part)
+            return SKIPPED - len(self._shared)
         if found is not None:
             return found
         what, on_missing = self.names.what, self._on_missing
