@@ -238,8 +238,12 @@ def test_classes_follow_the_thresholds(scorer: TripleScorer, scores: Any) -> Non
     middle = float(np.median(scores))
     assert np.array_equal(scorer.classify(IDS, threshold=middle), scores >= middle)
     assert 0 < scorer.classify(IDS, threshold=middle).sum() < len(IDS)
-    with pytest.raises(SettingsError, match="from 0 to 1"):
-        scorer.classify(IDS, threshold=1.5)
+    for wrong in (1.5, -0.1, float("nan")):
+        with pytest.raises(SettingsError, match="from 0 to 1"):
+            scorer.classify(IDS, threshold=wrong)
+    for wrong in (None, "rel", [0.5]):  # type: ignore[assignment]
+        with pytest.raises(SettingsError, match="give relation, global, or a number"):
+            scorer.classify(IDS, threshold=wrong)
     with pytest.raises(SettingsError, match="on every triple"):
         scorer.classify(IDS, on_missing="skip")
 
@@ -263,8 +267,14 @@ def test_calibration_is_kept_in_the_run(tmp_path: Path) -> None:
     (run / "calibrator.json").write_text("{}")
     with pytest.raises(RunError, match=r"calibrator\.json: damaged"):
         TripleScorer.from_pretrained(run)
-    with pytest.raises(DataError, match="expected as many labels, 0 or 1"):
-        scorer.calibrate(IDS[:2], labels=[0.7, 0.2])
+    for triples, wrong in (
+        (IDS[:2], [0.7, 0.2]), (IDS[:2], [1, -1]), (IDS[:2], ["1", "0"]), (IDS[:2], [[1], [0]]),
+        (IDS[:2], [1, 0, 1]), (IDS[:2], 1),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match="expected as many labels, 0 or 1"):
+            scorer.calibrate(triples, labels=wrong)
+    with pytest.raises(DataError, match="1 true and 0 false triples"):
+        scorer.calibrate(IDS[0], labels=1)
     with pytest.raises(SettingsError, match="or triples with their labels"):
         scorer.calibrate(true)
     with pytest.raises(SettingsError, match="has no thresholds"):
@@ -299,6 +309,11 @@ def test_another_graph_is_refused_or_said(folder: Path, scores: Any) -> None:
     assert len(said) == 1 and "other is not the data" in said[0]
     assert np.array_equal(allowed.score(ROWS), scores)
     assert np.array_equal(TripleScorer.from_pretrained(folder, texts=DATA).score(IDS), scores)
+
+
+def test_another_precision_is_refused(folder: Path) -> None:
+    with pytest.raises(SettingsError, match="no precision 'fp16'; known are 32, bf16"):
+        TripleScorer.from_pretrained(folder, precision="fp16")  # type: ignore[arg-type]
 
 
 def test_low_precision_is_near(folder: Path, scorer: TripleScorer) -> None:
