@@ -21,7 +21,7 @@ from kbert.errors import RunError, SettingsError
 from kbert.preflight import check_folder
 from kgbert.compatibility import cuts
 from kgbert.engine import Precision, ScoringEngine
-from kgbert.link_evaluation import Engines, Plan, evaluate_links
+from kgbert.link_evaluation import Engines, Plan, evaluate_links, refuse_begun
 from kgbert.outcome import METRICS, Outcome
 from kgbert.record import read_json
 from kgbert.relation_evaluation import evaluate_relations
@@ -97,13 +97,16 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
 def check_output(run: Run, wishes: Wishes) -> Path:
     """Return the folder that will be written, once it is known that it can be.
 
-    Raises `RunError` where it cannot, and `SettingsError` as `task_of` does.
+    Raises `RunError` where it cannot, or a ranking is there that is not to go on, and
+    `SettingsError` as `task_of` does.
     """
     task = task_of(run, wishes)
     folder = wishes.output or run.folder / FOLDER / f"{task}-{wishes.part}"
     check_folder(folder)
     if wishes.output is not None:
         _check_figures(folder, run=run, task=task)
+    if task == "link-prediction":
+        refuse_begun(folder, resume=wishes.resume, shard=wishes.shard)
     return folder
 
 

@@ -65,7 +65,7 @@ def evaluate_links(
     Raises `RunError` for a folder that holds an evaluation that nobody asked to go on with, or
     another one, and what `rank_triples` raises.
     """
-    _check_folder(plan)
+    refuse_begun(plan.folder, resume=plan.resume, shard=plan.shard)
     fast = engines.fast_of(engines.exact)
     protocol = link_protocol(
         engines.exact, data, part=plan.part, texts=plan.texts, certain=fast is not None
@@ -103,14 +103,14 @@ def block_queries(engine: ScoringEngine, *, entities: int) -> int:
     return max(1, min(BLOCK_QUERIES, _CANDIDATES_OF_CPU // entities))
 
 
-def _check_folder(plan: Plan) -> None:
-    """Refuse an evaluation that is there already, unless it is to go on."""
-    if plan.resume or plan.shard[1] > 1 or not (plan.folder / PLAN).exists():
+def refuse_begun(folder: Path, *, resume: bool, shard: tuple[int, int]) -> None:
+    """Refuse an evaluation that is there already, unless it is to go on. Raises `RunError`."""
+    if resume or shard[1] > 1 or not (folder / PLAN).exists():
         return
-    found = RankFolder(plan.folder).ranks().done
+    found = RankFolder(folder).ranks().done
     state = "is complete" if found.all() else f"has {int(found.sum())} of {len(found)} ranks"
     raise RunError(
-        f"{plan.folder}: an evaluation is there already and {state}; --resume goes on with it,"
+        f"{folder}: an evaluation is there already and {state}; --resume goes on with it,"
         " --output names another folder"
     )
 

@@ -252,6 +252,30 @@ def test_several_runs_are_averaged(tmp_path: Path, capsys: pytest.CaptureFixture
     assert ["MRR", mean, sd, "3"] in rows and len(set(values)) > 1
 
 
+def test_a_run_counts_once(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Named twice it would be two seeds without a deviation."""
+    (run.parent / "link").symlink_to(run)
+    for again in (run, run / ".", run.parent / "link"):
+        assert main([str(run), str(again), "--task", "triple-classification"]) == 2
+        assert f"{run}: is named twice" in capsys.readouterr().err
+    assert not (run / "evaluation").exists()
+
+
+def test_no_run_is_ranked_before_all_can_be(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    write_run(other, tmp_path / "data", max_length=16, seed=2)
+    assert main([str(other)]) == 0
+    assert main([str(run), str(other)]) == 2
+    assert "an evaluation is there already and is complete" in capsys.readouterr().err
+    assert not (run / LINKS).exists()
+    assert main([str(run), str(other), "--resume"]) == 0
+    assert "MRR" in capsys.readouterr().out
+    assert main([str(run), "--resume", "--precision", "bf16"]) == 2
+    assert "with another precision; choose" in capsys.readouterr().err
+
+
 def test_figures_of_another_run_or_task_are_not_overwritten(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
