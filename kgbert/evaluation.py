@@ -21,6 +21,7 @@ from kbert.errors import RunError, SettingsError
 from kbert.preflight import check_folder
 from kgbert.compatibility import cuts
 from kgbert.engine import Precision, ScoringEngine
+from kgbert.learnt import learnt_index
 from kgbert.link_evaluation import Engines, Plan, evaluate_links, refuse_begun
 from kgbert.outcome import METRICS, Outcome
 from kgbert.record import read_json
@@ -28,6 +29,7 @@ from kgbert.relation_evaluation import evaluate_relations
 from kgbert.triple_evaluation import evaluate_triples
 
 if TYPE_CHECKING:
+    from graphs.filters import FilterIndex
     from kgbert.dataset import KnowledgeData, Part
     from kgbert.run import Run
     from kgbert.sequences import Truncation
@@ -61,6 +63,7 @@ class _Common(TypedDict):
     part: Part
     texts: str
     original: bool
+    learnt: FilterIndex
 
 
 def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome:
@@ -83,6 +86,7 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
             "part": wishes.part,
             "texts": run.record.settings.texts,
             "original": wishes.original,
+            "learnt": learnt_index(data, run.record.settings),
         }
         if task == "triple-classification":
             outcome = evaluate_triples(engine, data, stored=run.thresholds, **common)
@@ -182,6 +186,7 @@ def _links(
         shard=wishes.shard,
         resume=wishes.resume,
         seconds=60 * wishes.minutes,
+        learnt=learnt_index(data, run.record.settings),
     )
     return evaluate_links(engines, data, plan, say=say)
 

@@ -19,6 +19,7 @@ from kgbert.ranking_clock import RankingClock, TimeUp
 from kgbert.worst import spread, worst_ranks
 
 if TYPE_CHECKING:
+    from graphs.filters import FilterIndex
     from kgbert.dataset import KnowledgeData, Part
     from kgbert.engine import ScoringEngine
     from kgbert.query_ranks import QueryRanks
@@ -32,7 +33,8 @@ class Plan:
     """Say how a ranking is done.
 
     `resume` goes on with what `folder` holds; a shard below (1, 1) does so as well, since shards
-    share a folder. After `seconds` the ranking ends with bounds.
+    share a folder. After `seconds` the ranking ends with bounds. `learnt` are the triples that
+    training saw, train by default.
     """
 
     folder: Path
@@ -41,6 +43,7 @@ class Plan:
     shard: tuple[int, int] = (1, 1)
     resume: bool = False
     seconds: float = math.inf
+    learnt: FilterIndex | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,7 +92,7 @@ def evaluate_links(
         raise
     if not ranks.done.all():
         return _partial(ranks, protocol=protocol)
-    outcome = _whole(ranks, data, protocol=protocol)
+    outcome = _whole(ranks, data, protocol=protocol, learnt=plan.learnt)
     return _compared(outcome, ranks, engines, data, plan, say=say) if engines.original else outcome
 
 
@@ -115,9 +118,11 @@ def refuse_begun(folder: Path, *, resume: bool, shard: tuple[int, int]) -> None:
     )
 
 
-def _whole(ranks: QueryRanks, data: KnowledgeData, *, protocol: str) -> Outcome:
+def _whole(
+    ranks: QueryRanks, data: KnowledgeData, *, protocol: str, learnt: FilterIndex | None
+) -> Outcome:
     """Describe ranks that are all known."""
-    report = ranks.report(data)
+    report = ranks.report(data, learnt=learnt)
     every = report["all"]["all"]
     intervals = rank_intervals(ranks.ranks(), clusters=ranks.places)
     tables = [policy_table(every, intervals=intervals)]
