@@ -78,7 +78,7 @@ def complete(
         return []
     numbers = _candidates(candidates, tables.of(column))
     if known is not None:
-        _refuse_shared(scorer, parts)
+        refuse_shared(scorer, parts)
         answers = _answers(scorer, known, row=row, column=column, tables=tables)
         numbers = numbers[~np.isin(numbers, answers)]
     if not len(numbers):
@@ -145,8 +145,8 @@ def _candidates(candidates: Any, lookup: Lookup) -> NDArray[np.int64]:
     return np.array(list(numbers), dtype=np.int64)
 
 
-def _refuse_shared(scorer: TripleScorer, parts: Mapping[str, Any]) -> None:
-    """Refuse a text that several entities share: what is known of which of them?"""
+def refuse_shared(scorer: TripleScorer, parts: Mapping[str, Any]) -> None:
+    """Refuse a text that several share: what is known of which of them? Raises `DataError`."""
     for name, part in parts.items():
         names = scorer.relations if name == "relation" else scorer.entities
         if isinstance(part, str) and len(names.called(part)) > 1:
