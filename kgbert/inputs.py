@@ -56,13 +56,34 @@ def read_rows(
     for at, row in enumerate(rows):
         place = f"{kind} {at}" if places is None else places[at]
         _check_row(row, place=place, columns=columns)
-        found.append(
-            [each.number(part, place=place) for each, part in zip(lookups, row, strict=True)]
-        )
+        try:
+            numbered = [
+                each.number(part, place=place) for each, part in zip(lookups, row, strict=True)
+            ]
+        except DataError as error:
+            raise _with_order(error, row, entities=entities, relations=relations) from None
+        found.append(numbered)
     numbers = np.array(found, dtype=np.int64).reshape(-1, len(columns))
     skipped: NDArray[np.bool_] = (numbers == SKIPPED).any(axis=1)
     numbers[skipped] = SKIPPED
     return Given(numbers, alone, skipped)
+
+
+def _with_order(
+    error: DataError, row: Sequence[Any], *, entities: Lookup, relations: Lookup
+) -> DataError:
+    """Add to an error where the relation seems to stand, if it is not in the middle."""
+    if len(row) != len(TRIPLE) or not all(isinstance(part, str) for part in row):
+        return error
+    are_relations = [relations.names.number(str(part)) is not None for part in row]
+    are_entities = [entities.names.number(str(part)) is not None for part in row]
+    for place, others in ((0, (1, 2)), (2, (0, 1))):
+        if are_relations[place] and all(are_entities[other] for other in others):
+            where = "first" if place == 0 else "last"
+            return DataError(
+                f"{error}; the relation seems to come {where}; give head, relation, tail"
+            )
+    return error
 
 
 def _check_row(row: Any, *, place: str, columns: Sequence[str]) -> None:

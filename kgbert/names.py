@@ -77,7 +77,15 @@ class Names:
         return ()
 
     def nearest(self, part: str) -> str:
-        """Suggest an id or text, as `graphs.errors.suggestion` does."""
+        """Suggest an id or text, as `graphs.errors.suggestion` does.
+
+        Foremost one whose IRI ends in `part`, or whose text is `part` with a description.
+        """
+        for key, text in zip(self.ids, self.texts, strict=True):
+            if key.endswith((f"/{part}", f"#{part}")) or text.startswith(
+                (f"{part}: ", f"{part}, ")
+            ):
+                return f"; did you mean {key!r}?"
         return suggestion(part, dict.fromkeys([*self.ids, *self.texts]))
 
     def __len__(self) -> int:

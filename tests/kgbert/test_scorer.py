@@ -142,6 +142,26 @@ def test_new_entities_need_only_a_text(folder: Path, scorer: TripleScorer, score
     assert said == ["3 of 5 triples are left out: a part of them is unknown"]
 
 
+def test_a_wrong_order_of_columns_is_said(scorer: TripleScorer) -> None:
+    head, relation, tail = IDS[0]
+    for row, where in (((head, tail, relation), "last"), ((relation, head, tail), "first")):
+        with pytest.raises(
+            DataError, match=f"neither id nor text .*; the relation seems to come {where}"
+        ):
+            scorer.score([IDS[1], row])
+    with pytest.raises(DataError) as caught:
+        scorer.score([(head, "likes", tail)])
+    assert "seems to come" not in str(caught.value)
+
+
+def test_a_local_name_or_a_name_before_a_description_is_suggested(folder: Path) -> None:
+    texts = {"http://example.org/q1": "Wien: city on the Danube"}
+    scorer = TripleScorer.from_pretrained(folder, texts=texts)
+    for wrong in ("q1", "Wien"):
+        with pytest.raises(DataError, match=r"did you mean 'http://example\.org/q1'\?"):
+            scorer.score((wrong, *IDS[0][1:]))
+
+
 def test_rows_without_order_are_no_triples(scorer: TripleScorer) -> None:
     """The keys of a mapping are three strings, which must not be read as texts."""
     row = dict(zip(("head", "relation", "tail"), IDS[0], strict=True))
