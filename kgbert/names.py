@@ -151,7 +151,7 @@ class Lookup:
             if not 0 <= part < len(self.names):
                 raise DataError(
                     f"{place}: there is no {self.names.what} {part}; numbers go from 0 to"
-                    f" {len(self.names) - 1}"
+                    f" {len(self.names) - 1}{self._hint_of_ids()}"
                 )
             return int(part)
         if self._on_missing == "skip" and _is_absent(part):
@@ -161,6 +161,11 @@ class Lookup:
             f"{place}: the {self.names.what} is {shown(str(part))} ({kind}); give an id, a text or"
             " a number"
         )
+
+    def _hint_of_ids(self) -> str:
+        """Say that ids of digits are strings: readers of tables make numbers of them."""
+        ids = self.names.ids
+        return "; an id is a string, so read it with dtype=str" if ids and ids[0].isdigit() else ""
 
     def texts(self, numbers: NDArray[np.integer]) -> list[str]:
         """Return the text of each of `numbers` that were given out."""

@@ -162,6 +162,17 @@ def test_a_local_name_or_a_name_before_a_description_is_suggested(folder: Path) 
             scorer.score((wrong, *IDS[0][1:]))
 
 
+def test_ids_of_digits_that_became_numbers_are_told_apart(folder: Path) -> None:
+    texts = Texts(DATA.texts.entities, DATA.texts.relations)
+    ids = tuple(f"{number:08}" for number in range(10**6, 10**6 + len(DATA.entities)))
+    digits = dataclasses.replace(DATA, entities=ids, texts=texts, fingerprint="2" * 64)
+    scorer = TripleScorer.from_pretrained(folder, texts=digits, allow_other_graph=True)
+    assert scorer.score((ids[0], 0, ids[1])) == scorer.score((0, 0, 1))
+    for form in ((10**6, 0, 1), np.array([[0, 0, 10**6]])):
+        with pytest.raises(DataError, match=r"there is no entity 1000000; .* with dtype=str"):
+            scorer.score(form)
+
+
 def test_rows_without_order_are_no_triples(scorer: TripleScorer) -> None:
     """The keys of a mapping are three strings, which must not be read as texts."""
     row = dict(zip(("head", "relation", "tail"), IDS[0], strict=True))
