@@ -35,7 +35,7 @@ def ranking_tables(content: Mapping[str, Any]) -> str:
 
 def _steps(name: str, found: Mapping[str, Any]) -> str:
     head = f"{name}, {found['queries']} queries drawn, {found['ranks']} ranks"
-    rows = [[head, "seconds", "times the original", "inputs", "TFLOP", "other ranks"]]
+    rows = [[head, "seconds", "times the original", "inputs", "again", "TFLOP", "other ranks"]]
     for way, each in found["ways"].items():
         rows.append(
             [
@@ -43,6 +43,7 @@ def _steps(name: str, found: Mapping[str, Any]) -> str:
                 f"{each['seconds']:.1f}",
                 f"{each['times_original']:.2f}",
                 f"{each['inputs']:,}",
+                f"{each['again']:,}",
                 f"{each['flops'] / 1e12:.2f}",
                 str(each["different_ranks"]),
             ]

@@ -18,6 +18,7 @@ def way(seconds: float, times: float, *, different: int = 0) -> dict[str, Any]:
         "seconds": seconds,
         "times_original": times,
         "inputs": 1200,
+        "again": 43,
         "flops": 2.5e12,
         "different_ranks": different,
     }
@@ -45,7 +46,7 @@ def test_ranking_has_steps_whole_sets_and_estimates() -> None:
     lines = ranking_tables(content).splitlines()
     row = next(line for line in lines if line.startswith("| bf16") and "2.50" in line)
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
-        *("bf16", "5.0", "8.00", "1,200", "2.50", "3")
+        *("bf16", "5.0", "8.00", "1,200", "43", "2.50", "3")
     ]
     assert any("600" in line and "1.00" in line for line in lines)
     text = "\n".join(lines)

@@ -58,6 +58,20 @@ def test_a_result_of_a_gpu_is_shown_where_there_is_one(tmp_path: Path) -> None:
     assert "step on NVIDIA Something" in text and "it has not run yet" not in text
 
 
+def test_a_ranking_on_a_gpu_is_shown_where_there_is_one(tmp_path: Path) -> None:
+    folder = changed(tmp_path, "", (), 0.0)
+    content = json.loads((folder / "ranking_speed.json").read_bytes())
+    content["environment"]["gpu"] = "NVIDIA Something"
+    content["throughput"] = {
+        "flops_per_second": 3e14,
+        "share_of_peak": 0.3,
+        "hours_at_this_rate": {"WN18RR": 1.49, "FB15k-237": 0.9},
+    }
+    (folder / "ranking_speed_cuda.json").write_text(json.dumps(content), encoding="utf-8")
+    text = results(folder)
+    assert "ranking on NVIDIA Something" in text and "300 TFLOP a second, 30% of" in text
+
+
 @pytest.mark.parametrize("file", sorted(RESULTS.glob("*.json")), ids=lambda file: file.name)
 def test_a_result_says_where_it_comes_from(file: Path) -> None:
     content = json.loads(file.read_bytes())
