@@ -42,6 +42,7 @@ pre.drawing {
   overflow-x: auto; line-height: 1.35; font-size: .85rem; background: var(--panel);
   padding: .6rem .8rem; border-radius: .4rem; margin: .4rem 0;
 }
+.mistakes .token { cursor: default; }
 .samples li { overflow-wrap: anywhere; }
 .warning { font-weight: 600; color: var(--bad); }
 @media (max-width: 30rem) {
