@@ -19,6 +19,7 @@ from kbert.run_pages.tables import (
     estimates,
     facts,
     settings,
+    share,
     table,
 )
 
@@ -133,8 +134,8 @@ def _learning(found: Mapping[str, Any]) -> Html:
             "kept the weights of epoch": f"{found.get('best_epoch')} of {len(epochs)}",
             "parameters": found.get("parameters"),
             "peak learning rate": found.get("learning_rate"),
-            "padding, share of the token slots in train": _share(padding.get("train")),
-            "padding in test": _share(padding.get("test")),
+            "padding, share of the token slots in train": share(padding.get("train")),
+            "padding in test": share(padding.get("test")),
             "examples a second, validation included": examples / training if training else None,
             "time in all": duration(found.get("seconds", 0.0)),
         },
@@ -144,9 +145,9 @@ def _learning(found: Mapping[str, Any]) -> Html:
 def _splits(found: Mapping[str, Any]) -> Html:
     rows = [
         [name, f"{split['examples']:,}", f"{split['tokens'] / max(1, split['examples']):.1f}",
-         f"{split['facts']:,}", _share(split["with_facts"] / max(1, split["examples"])),
+         f"{split['facts']:,}", share(split["with_facts"] / max(1, split["examples"])),
          f"{split['omitted_facts']:,}", f"{split['cut_examples']:,}",
-         _share(split["unknown_share"])]
+         share(split["unknown_share"])]
         for name, split in found.get("splits", {}).items()
     ]  # fmt: skip
     head = ("set", "examples", "tokens each", "facts", "examples with facts", "facts left out",
@@ -205,10 +206,6 @@ def environment(found: Mapping[str, Any], run: Mapping[str, Any]) -> Html:
     """Return what the run was made with."""
     versions = run.get("versions") or found.get("versions") or {}
     return facts("Made with", {**versions, "hardware": found.get("hardware")})
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
 
 
 def _cut(text: str) -> str:
