@@ -49,6 +49,7 @@ pre.drawing {
   figure.plot svg text { font-size: 12px; }
 }
 @media print {
+  section:not(.mistakes) details::details-content { content-visibility: visible; block-size: auto; }
   pre.drawing, .mistakes blockquote, .long { max-height: none; overflow: visible; }
   pre.drawing { white-space: pre-wrap; }
   table.figures { font-size: .8rem; }
