@@ -19,6 +19,7 @@ import kgbert.inspect
 import kgbert.run_page
 from benchmarks.chromium import Browser, browser
 from benchmarks.data import REPOSITORY
+from benchmarks.example_pages import review
 from kbert import console, run_page
 from kbert.errors import RunError
 
@@ -65,19 +66,6 @@ def take_picture(running: Browser, file: Path) -> None:
     page.media()
     page.open(file)
     page.screenshot(file.with_suffix(".png"), most=_PICTURE[1])
-    page.close()
-
-
-def review(running: Browser, file: Path, folder: Path) -> None:
-    """Write a page as it looks on a phone and on a desk, in light, in dark and in print."""
-    page = running.page()
-    page.open(file)
-    for width in (390, 1440):
-        for look in ("light", "dark", "print"):
-            page.resize(width)
-            page.media(dark=look == "dark", kind="print" if look == "print" else "screen")
-            page.settle()
-            page.screenshot(folder / f"{file.stem}-{width}-{look}.png", most=4000)
     page.close()
 
 

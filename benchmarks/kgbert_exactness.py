@@ -60,6 +60,12 @@ def of_transformers(
     return found
 
 
+def expit(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the probabilities of true (n,) of logits (n, 2)."""
+    found: NDArray[np.float64] = 1 / (1 + np.exp(np.subtract(*logits.T.astype(np.float64))))
+    return found
+
+
 def ranked(
     engine: ScoringEngine, data: KnowledgeData, *, fast: ScoringEngine | None, folder: Path
 ) -> tuple[QueryRanks, list[Progress]]:
@@ -83,7 +89,7 @@ def measure(run: Run, *, folder: Path) -> dict[str, Any]:
     fast = ScoringEngine(exact.network, exact.sequences, precision="bf16")
     asked = asked_of(data)
     logits = exact.logits(asked)
-    difference = np.abs(logits - of_transformers(run.folder, exact, asked)).max()
+    theirs = of_transformers(run.folder, exact, asked)
     ours, _ = ranked(exact, data, fast=None, folder=folder / "32")
     low, seen = ranked(exact, data, fast=fast, folder=folder / "bf16")
     lowered = np.abs(fast.logits(asked) - logits).max()
@@ -100,7 +106,8 @@ def measure(run: Run, *, folder: Path) -> dict[str, Any]:
         "parameters": sum(each.numel() for each in exact.network.parameters()),
         "training": run.record.protocol,
         "triples_compared": len(asked),
-        "largest_difference_to_transformers": f"{difference:.1e}",
+        "largest_difference_to_transformers": f"{np.abs(logits - theirs).max():.1e}",
+        "largest_difference_of_probabilities": f"{np.abs(expit(logits) - expit(theirs)).max():.1e}",
         "deviation_of_scores": float((logits[:, 1] - logits[:, 0]).std()),
         "largest_difference_of_bf16": float(lowered),
         "queries_ranked": len(ours),

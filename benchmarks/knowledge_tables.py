@@ -74,6 +74,35 @@ def _estimates(estimates: Mapping[str, Any]) -> str:
     )
 
 
+def ranking_on_gpu(content: Mapping[str, Any]) -> str:
+    """Draw `ranking_speed_cuda.json`: the steps, and whole test sets at the measured rate."""
+    parts = [_steps(name, found) for name, found in content["sets"].items()]
+    rate = content["throughput"]
+    peak = rate["share_of_peak"]
+    share = "" if peak is None else f", {peak:.0%} of the peak"
+    hours = ", ".join(f"{name} {rate['hours_at_this_rate'][name]:.1f} h" for name in _FULL)
+    parts.append(
+        f"At the measured rate, {rate['flops_per_second'] / 1e12:.0f} TFLOP a second{share}, whole"
+        f" test sets with BERT-base take: {hours}."
+    )
+    return "\n\n".join(parts)
+
+
+def exactness(content: Mapping[str, Any]) -> str:
+    """Say what `kgbert_exactness.json` found."""
+    changed = max(content["ranks_that_bf16_changes"].values())
+    return (
+        f"With the weights of a run on {content['data']['name']}, the logits of"
+        f" {content['triples_compared']:,} triples differ from those of"
+        " `BertForSequenceClassification` by at most"
+        f" {content['largest_difference_to_transformers']} (their standard deviation is"
+        f" {content['deviation_of_scores']:.1f}), probabilities by"
+        f" {content['largest_difference_of_probabilities']}. Of the {content['queries_ranked']:,}"
+        f" ranks of the whole test set, {changed} are others in bf16, where"
+        f" {content['share_scored_again']:.1%} of the inputs were scored again in 32 bits."
+    )
+
+
 def scoring_table(content: Mapping[str, Any]) -> str:
     """Draw `scoring.json`."""
     data, rates, times = content["data"], content["triples_a_second"], content["times_faster"]
@@ -94,7 +123,8 @@ def quality_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     """Draw the files `kgbert_NAME.json` by name: mean ± sd, and the paper's figure."""
     rows = [["test set", "figure", "all-MiniLM-L6-v2", "seeds", "trained on", "paper, BERT-base"]]
     for name, content in found.items():
-        share = content["runs"][0]["train_share"]
+        run = content["runs"][0]
+        trained = f"{run['train_share']:.0%}, {_count(len(run['epochs']), 'epoch')}"
         for figure in _SHOWN[name]:
             each = content["summary"].get(figure)
             if each is None:
@@ -103,5 +133,9 @@ def quality_table(found: Mapping[str, Mapping[str, Any]]) -> str:
             cell = f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}"
             paper = content["paper"].get(figure)
             said = "" if paper is None else f"{paper:.4g}"
-            rows.append([QUALITY[name], figure, cell, str(each["n"]), f"{share:.0%}", said])
+            rows.append([QUALITY[name], figure, cell, str(each["n"]), trained, said])
     return table(rows)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -14,7 +14,14 @@ from typing import Any, Final
 
 from benchmarks.data import REPOSITORY
 from benchmarks.graph_scale import render
-from benchmarks.knowledge_tables import QUALITY, quality_table, ranking_tables, scoring_table
+from benchmarks.knowledge_tables import (
+    QUALITY,
+    exactness,
+    quality_table,
+    ranking_on_gpu,
+    ranking_tables,
+    scoring_table,
+)
 from benchmarks.pretraining_runs import LANGUAGES
 from benchmarks.pretraining_runs import render as small_berts
 from benchmarks.pretraining_tables import data_table, step_tables
@@ -23,7 +30,8 @@ from benchmarks.report import RESULTS, table
 BEGIN: Final = "<!-- results: written by python -m benchmarks.summary -->"
 END: Final = "<!-- end of results -->"
 _GAIN: Final = "test_gain_over_"
-_ON_GPU: Final = "pretraining_step_cuda"  # the one result that not everyone can make
+_ON_GPU: Final = "pretraining_step_cuda"  # not everyone can make this one and the next
+_RANKING_ON_GPU: Final = "ranking_speed_cuda"
 _TITLES: Final = {
     "sample": (
         "Packaged sample (demonstration; test persons are in no training sentence)",
@@ -84,7 +92,10 @@ def results(folder: Path = RESULTS) -> str:
     parts.append(_scale(_read(folder, "graph_scale")))
     parts.append(small_berts({name: _read(folder, f"pretraining_{name}") for name in LANGUAGES}))
     parts += [_quality(name, _read(folder, f"quality_{name}")) for name in _TITLES]
-    parts += [_ranking(_read(folder, "ranking_speed")), _scoring(_read(folder, "scoring"))]
+    parts.append(_ranking(_read(folder, "ranking_speed"), _read(folder, "kgbert_exactness")))
+    if (folder / f"{_RANKING_ON_GPU}.json").exists():
+        parts.append(_ranking_on_gpu(_read(folder, _RANKING_ON_GPU)))
+    parts.append(_scoring(_read(folder, "scoring")))
     names = [name for name in QUALITY if (folder / f"kgbert_{name}.json").exists()]
     if names:
         parts.append(_triples({name: _read(folder, f"kgbert_{name}") for name in names}))
@@ -222,13 +233,21 @@ def _quality(name: str, content: Mapping[str, Any]) -> str:
     return f"{text} Seconds a run, all included, on one thread: {', '.join(seconds)}."
 
 
-def _ranking(content: Mapping[str, Any]) -> str:
+def _ranking(content: Mapping[str, Any], exact: Mapping[str, Any]) -> str:
     return (
         f"**Exact filtered ranking, KG-BERT** {_source(content, 'ranking_speed')}\n\n"
         f"{ranking_tables(content)}\n\n"
         "Each way adds a step to the one above; the original's tokenises every candidate for every"
         " query, pads, and goes in the data's order. all-MiniLM-L6-v2 as fine-tuned on UMLS, one"
-        " core, seconds of the processor."
+        f" core, seconds of the processor.\n\n{exactness(exact)}"
+        " ([`kgbert_exactness.json`](benchmarks/results/kgbert_exactness.json))"
+    )
+
+
+def _ranking_on_gpu(content: Mapping[str, Any]) -> str:
+    return (
+        f"**Exact filtered ranking on {content['environment'].get('gpu', 'a GPU')}**"
+        f" {_source(content, _RANKING_ON_GPU)}\n\n{ranking_on_gpu(content)}"
     )
 
 

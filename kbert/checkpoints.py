@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from graphs.compiled.folder import checksum, checksum_of
+from graphs.compiled.sealing import sync
 from graphs.disk import reason
 from kbert import console
 from kbert.errors import CheckpointError
@@ -87,7 +88,7 @@ def write(
         if target.exists():
             shutil.rmtree(target)
         half.rename(target)
-        _sync(run)
+        sync(run)
     except OSError as error:
         shutil.rmtree(half, ignore_errors=True)
         needed = sum(tensor.nbytes for tensor in tensors.values())
@@ -115,6 +116,8 @@ def read(folder: Path) -> Checkpoint:
             )
         for name, about in content["files"].items():
             file = folder / name
+            if name in ("", "..") or Path(name).name != name:
+                raise CheckpointError(f"{folder}: damaged: {name!r} is no name of a file in it")
             if file.stat().st_size != about["bytes"] or checksum(file) != about["xxh3"]:
                 raise CheckpointError(f"{file}: damaged: its size or checksum is wrong")
         names = tuple(name for name in content["files"] if name != _TENSORS)
@@ -197,7 +200,7 @@ def _fill(
     half: Path, state: Mapping[str, Any], tensors: Mapping[str, Tensor], taken: Sequence[str]
 ) -> None:
     _save(half / _TENSORS, tensors)
-    _sync(half / _TENSORS)
+    sync(half / _TENSORS)
     files = {
         name: {"bytes": (half / name).stat().st_size, "xxh3": checksum(half / name)}
         for name in (_TENSORS, *taken)
@@ -206,7 +209,7 @@ def _fill(
     text = json.dumps(content, ensure_ascii=False, indent=1).encode()
     _write(half / _STATE, text)
     _write(half / _SEAL, _seal_of(text))
-    _sync(half)
+    sync(half)
 
 
 def _save(file: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -238,7 +241,7 @@ def _link(source: Path, target: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
-    _sync(target)
+    sync(target)
 
 
 def _write(file: Path, content: bytes) -> None:
@@ -246,12 +249,3 @@ def _write(file: Path, content: bytes) -> None:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _sync(path: Path) -> None:
-    """Have a file, or the entries of a folder, written to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

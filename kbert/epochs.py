@@ -1,13 +1,17 @@
-"""What the epochs of a training came to, and which of them was the best so far."""
+"""What the epochs of a training came to, which was the best so far, and how they follow."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kbert import console
+
+if TYPE_CHECKING:
+    from kbert.driver import Place
+    from kbert.processes import Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +92,44 @@ class Epochs:
 
     def _elapsed(self) -> float:
         return self._before + time.perf_counter() - self._start
+
+
+class EpochCourse:
+    """What courses of epochs have in common, as `kbert.driver` follows them.
+
+    A subclass loads the batches of an epoch, measures at its end, and names the examples of a step.
+    """
+
+    def __init__(self, kept: Epochs, *, legs: Sequence[int], processes: Processes) -> None:
+        """Take the optimiser steps of each epoch."""
+        self.legs = list(legs)
+        self.processes = processes
+        self.kept = kept
+
+    def begin(self, leg: int, *, start: int) -> None:
+        """Begin to measure."""
+        self.kept.begin(anew=not start)
+
+    def looks(self, place: Place) -> bool:
+        """Losses are wanted at the end of an epoch alone."""
+        return False
+
+    def measures(self, place: Place) -> bool:
+        """Epochs are measured at their end."""
+        return place.within + 1 == self.legs[place.leg]
+
+    def add(self, figures: Sequence[float]) -> None:
+        """Take the loss of a step."""
+        self.kept.add(figures[0])
+
+    def where(self, place: Place) -> str:
+        """Name a step by its epoch."""
+        return f"in epoch {place.leg + 1}/{len(self.legs)}, step {place.within + 1}"
+
+    def state(self, core: Any) -> dict[str, Any]:
+        """List epochs and losses."""
+        return self.kept.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up epochs and losses."""
+        self.kept.restore(state)

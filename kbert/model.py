@@ -24,6 +24,7 @@ from kbert.errors import DataError, RunError
 from kbert.examples import join_words, split_words
 from kbert.forms import task_of
 from kbert.knowledge import load_recorded, make_injector
+from kbert.logits import logits_of
 from kbert.pretrained import check_run
 from kbert.run import RunRecord
 from kbert.tasks import Tagging, Task, align
@@ -197,21 +198,12 @@ class Model:
                 found[example] = answer
         return [found[example] for example in range(len(prepared))]
 
-    @torch.inference_mode()
     def logits(self, batch: Batch) -> Tensor:
         """Return the network's logits of a batch on its device; (B, C), or (B, L, C) of tags.
 
         Raises `RunError` for weights that diverged.
         """
-        logits: Tensor = self.network(
-            batch.token_ids,
-            positions=batch.positions,
-            segments=batch.segments,
-            visibility=batch.visibility,
-        ).float()
-        if not bool(logits.isfinite().all()):
-            raise RunError("the model's answers are no numbers (NaN): its training diverged")
-        return logits
+        return logits_of(self.network, batch)
 
     def _read(self, items: Sequence[Prepared], logits: Tensor) -> Iterator[Prediction]:
         words = [align(item.tree, item.spans) for item in items]

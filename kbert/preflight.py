@@ -11,9 +11,10 @@ import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from kbert import console
+from kbert.devices import Wish
 from kbert.errors import RunError, SettingsError
 from kbert.footprint import (
     NUMBER,
@@ -28,10 +29,9 @@ from kbert.footprint import (
 if TYPE_CHECKING:
     from torch import nn
 
-    from kbert.devices import Wish
-
 _BESIDE: Final = 16 << 20  # tokeniser, records, curves
 _COPIES: Final = 2  # new weights are written beside the ones that they replace
+_CHECKPOINTS: Final = 3  # a new one is written beside the two that stay
 _MEMINFO: Final = Path("/proc/meminfo")
 _GROUP: Final = Path("/sys/fs/cgroup")
 
@@ -42,6 +42,18 @@ class Room:
 
     total: int
     free: int
+
+
+class Plan(Wish, Protocol):
+    """Settings of a training."""
+
+    @property
+    def checkpoint_steps(self) -> int:
+        """Steps between two checkpoints, or 0."""
+
+    @property
+    def checkpoint_minutes(self) -> float:
+        """Minutes between two checkpoints, or 0."""
 
 
 def check_writable(path: Path) -> Path:
@@ -96,7 +108,7 @@ def check_sizes(sizes: Sizes) -> None:
 
 
 def check_training(
-    network: nn.Module, sizes: Sizes, load: Load, *, wish: Wish, output: Path, shards: int = 1
+    network: nn.Module, sizes: Sizes, load: Load, *, wish: Plan, output: Path, shards: int = 1
 ) -> None:
     """Compare what a training will need with what is there: disk and memory.
 
@@ -108,7 +120,10 @@ def check_training(
         return
     parameters = sum(p.numel() for p in network.parameters())
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    check_space(output, needed=_COPIES * NUMBER * parameters + _BESIDE)
+    weights = _COPIES * NUMBER * parameters + _BESIDE
+    check_space(output, needed=weights)
+    if wish.checkpoint_steps or wish.checkpoint_minutes:
+        _check_checkpoints(output, needed=weights + _CHECKPOINTS * checkpoint_bytes(network))
     memory = training_memory(sizes, load, parameters=parameters, trained=trained)
     room, processes, where = _room_for(wish)
     if room is None:
@@ -122,6 +137,22 @@ def check_training(
     needed = processes * (memory.activations + (memory.total - memory.activations) // shards)
     if needed > room.free:
         console.say(_tight(memory, needed=needed, free=room.free, where=where))
+
+
+def checkpoint_bytes(network: nn.Module) -> int:
+    """Return about how much a checkpoint takes: all weights, and two means of those trained."""
+    return NUMBER * sum(p.numel() * (3 if p.requires_grad else 1) for p in network.parameters())
+
+
+def _check_checkpoints(path: Path, *, needed: int) -> None:
+    """Say where checkpoints may not fit; a short training writes none, so it is not refused."""
+    free = shutil.disk_usage(check_writable(path)).free
+    if needed > free:
+        console.say(
+            f"note: with checkpoints the run takes up to about {needed:,} bytes, and {free:,} are"
+            " free on that disk; a training stops where one cannot be written, so make room, or"
+            " turn them off (--checkpoint-minutes 0)"
+        )
 
 
 def _tight(memory: Memory, *, needed: int, free: int, where: str) -> str:

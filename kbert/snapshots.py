@@ -47,10 +47,12 @@ def restore(module: nn.Module, optimiser: Optimizer, tensors: Mapping[str, Tenso
         for name, value in stored.items():
             weights[name].copy_(_like(value, weights[name]))
     optimiser.state.clear()
-    named = {_MODEL + name: parameter for name, parameter in module.named_parameters()}
+    named = dict(module.named_parameters())
     for name in sorted(tensors.keys() - stored.keys()):
         place, _, key = name.removeprefix(_OPTIMISER).rpartition(".")
-        parameter = named[_MODEL + place]
+        if place not in named:
+            raise CheckpointError(f"the checkpoint is of another model: {name}")
+        parameter = named[place]
         value = tensors[name]
         same = value.shape == parameter.shape
         moved = _like(value, parameter) if same else value.to(parameter.device, copy=True)

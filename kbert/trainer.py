@@ -6,13 +6,13 @@ beforehand and the same in every repetition. How steps are taken stands in `kber
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from kbert import plans
 from kbert.driver import Place, follow
 from kbert.dropout import thinned
-from kbert.epochs import Epoch, Epochs
+from kbert.epochs import Epoch, EpochCourse, Epochs
 from kbert.keeper import Keeper
 from kbert.module import FineTuning
 from kbert.plans import Plan, Share, Steps
@@ -166,41 +166,24 @@ class Loop:
         return self.training(encoded, self._evaluation_plan(plans.lengths(encoded)))
 
 
-class Course:
+class Course(EpochCourse):
     """The epochs of a fine-tuning, as `kbert.driver` follows them."""
 
     def __init__(
         self, loop: Loop, train: Sequence[Encoded], dev: Sequence[Encoded], *, module: FineTuning
     ) -> None:
         """Bind the examples that are trained on, and those that decide."""
-        self.processes = loop.processes
+        self._sizes = plans.lengths(train)
+        super().__init__(loop.kept, legs=loop.legs(self._sizes), processes=loop.processes)
         self._loop = loop
         self._train = train
         self._dev = dev
         self._module = module
-        self._sizes = plans.lengths(train)
-        self.legs = loop.legs(self._sizes)
 
     def loader(self, leg: int, *, start: int) -> DataLoader[LabelledBatch]:
         """Load the batches of an epoch, planned when it begins."""
         plan = self._loop.plan(self._sizes, leg)
         return self._loop.training(self._loop.thinned(self._train, leg), plan, start=start)
-
-    def begin(self, leg: int, *, start: int) -> None:
-        """Begin to measure."""
-        self._loop.kept.begin(anew=not start)
-
-    def looks(self, place: Place) -> bool:
-        """Losses are wanted at the end of an epoch alone."""
-        return False
-
-    def measures(self, place: Place) -> bool:
-        """Epochs are measured at their end."""
-        return place.within + 1 == self.legs[place.leg]
-
-    def add(self, figures: Sequence[float]) -> None:
-        """Take the loss of a step."""
-        self._loop.kept.add(figures[0])
 
     def after(self, core: Any, batch: Any, place: Place) -> None:
         """Close an epoch at its end."""
@@ -208,11 +191,7 @@ class Course:
             return
         if self._dev:
             self._module.evaluate(self._dev, self._loop.evaluation(self._dev))
-        self._loop.kept.close(dict(self._module.scores) if self._dev else {})
-
-    def where(self, place: Place) -> str:
-        """Name a step by its epoch."""
-        return f"in epoch {place.leg + 1}/{len(self.legs)}, step {place.within + 1}"
+        self.kept.close(dict(self._module.scores) if self._dev else {})
 
     def what(self, place: Place) -> str:
         """Name the examples of a step, those of all processes."""
@@ -226,14 +205,6 @@ class Course:
         ]
         names = self._loop.places
         return listed([names[i] if names else f"example {i + 1}" for i in sorted(found)])
-
-    def state(self, core: Any) -> dict[str, Any]:
-        """List epochs and losses."""
-        return self._loop.kept.state()
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up epochs and losses."""
-        self._loop.kept.restore(state)
 
 
 def listed(names: Sequence[str]) -> str:

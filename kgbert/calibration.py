@@ -11,6 +11,7 @@ numpy alone.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 Method = Literal["platt", "isotonic"]
 
 CALIBRATOR: Final = "calibrator.json"
+_ROUNDING: Final = 1e-12  # of equal numbers' deviation to their size; logits have 24 bits
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,12 @@ class Calibrator:
 
 
 def _checked(differences: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.float64]:
-    if len(differences) != len(labels) or not ((labels == 0) | (labels == 1)).all():
+    if differences.shape != labels.shape or labels.ndim != 1:
+        raise DataError(
+            f"scores of shape {differences.shape} and labels of shape {labels.shape}; expected as"
+            " many labels, 0 or 1"
+        )
+    if not ((labels == 0) | (labels == 1)).all():
         raise DataError(
             f"{len(differences)} scores and {len(labels)} labels; expected as many labels, 0 or 1"
         )
@@ -141,13 +148,18 @@ def _checked(differences: NDArray[np.floating], labels: NDArray[np.integer]) -> 
 def _platt(
     differences: NDArray[np.float64], true: NDArray[np.bool_]
 ) -> tuple[tuple[float, float], ...]:
-    """Fit a sigmoid; a smoothed target is a triple of both labels, weighted."""
+    """Fit a sigmoid; a smoothed target is a triple of both labels, weighted.
+
+    Equal differences have no slope; what the rounding of their mean leaves of one would be huge.
+    """
     from sklearn.linear_model import LogisticRegression
 
     positives, negatives = int(true.sum()), int((~true).sum())
     target = np.where(true, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    spread = max(float(differences.std()), np.finfo(np.float64).tiny)
-    middle = float(differences.mean())
+    spread, middle = float(differences.std()), float(differences.mean())
+    if spread <= _ROUNDING * float(np.abs(differences).max()):
+        share = float(target.mean())
+        return ((0.0, math.log(share / (1 - share))),)
     scaled = ((differences - middle) / spread)[:, None]  # so that the optimiser sees no units
     model = LogisticRegression(C=np.inf, tol=1e-9, max_iter=1000)
     model.fit(

@@ -7,7 +7,7 @@ is shown is a probability.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +23,7 @@ from kgbert.text_files import shown
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from kgbert.names import Names
     from kgbert.scorer import TripleScorer
 
 _CHUNK: Final = 1 << 20  # triples that are scored in one call
@@ -77,7 +78,7 @@ def complete(
         return []
     numbers = _candidates(candidates, tables.of(column))
     if known is not None:
-        _refuse_shared(scorer, parts)
+        refuse_shared(scorer, parts)
         answers = _answers(scorer, known, row=row, column=column, tables=tables)
         numbers = numbers[~np.isin(numbers, answers)]
     if not len(numbers):
@@ -122,8 +123,9 @@ def _tables(scorer: TripleScorer, on_missing: OnUnknown) -> _Tables:
 
 
 def _check_top(top_k: int | None) -> None:
-    if top_k is not None and top_k < 1:
-        raise SettingsError(f"top_k is {top_k}; give 1 or more, or None for all")
+    whole = isinstance(top_k, int | np.integer) and not isinstance(top_k, bool)
+    if top_k is not None and not (whole and top_k >= 1):
+        raise SettingsError(f"top_k is {top_k!r}; give 1 or more, or None for all")
 
 
 def _candidates(candidates: Any, lookup: Lookup) -> NDArray[np.int64]:
@@ -134,6 +136,8 @@ def _candidates(candidates: Any, lookup: Lookup) -> NDArray[np.int64]:
         return np.arange(len(lookup.names))
     if isinstance(candidates, str):
         raise DataError(f"candidates is the text {shown(candidates)}; give a list")
+    if not isinstance(candidates, Iterable):
+        raise DataError(f"candidates is {shown(repr(candidates))}; give a list")
     numbers = {
         lookup.number(part, place=f"candidate {at}"): None for at, part in enumerate(candidates)
     }
@@ -141,16 +145,21 @@ def _candidates(candidates: Any, lookup: Lookup) -> NDArray[np.int64]:
     return np.array(list(numbers), dtype=np.int64)
 
 
-def _refuse_shared(scorer: TripleScorer, parts: Mapping[str, Any]) -> None:
-    """Refuse a text that several entities share: what is known of which of them?"""
+def refuse_shared(scorer: TripleScorer, parts: Mapping[str, Any]) -> None:
+    """Refuse a text that several share: what is known of which of them? Raises `DataError`."""
     for name, part in parts.items():
         names = scorer.relations if name == "relation" else scorer.entities
-        if isinstance(part, str) and len(several := names.called(part)) > 1:
-            ids = ", ".join(shown(names.ids[number]) for number in several[:3])
-            raise DataError(
-                f"{name}: {shown(part)} is the text of {len(several)} of them; to leave out what is"
-                f" known, give the id: {ids}{', …' if len(several) > 3 else ''}"
-            )
+        if isinstance(part, str) and len(names.called(part)) > 1:
+            raise _shared(names, part, place=name)
+
+
+def _shared(names: Names, part: str, *, place: str) -> DataError:
+    several = names.called(part)
+    ids = ", ".join(shown(names.ids[number]) for number in several[:3])
+    return DataError(
+        f"{place}: {shown(part)} is the text of {len(several)} of them; to leave out what is"
+        f" known, give the id: {ids}{', …' if len(several) > 3 else ''}"
+    )
 
 
 def _answers(
@@ -162,13 +171,32 @@ def _answers(
         triples = np.concatenate([known.positives(part) for part in PARTS]).astype(np.int64)
     else:
         # Something new counts only if the query, or a candidate, has the same text.
-        entities, relations = tables.entities.closed(), tables.relations.closed()
-        triples = read_rows(known, entities=entities, relations=relations).numbers
+        closed = _Tables(tables.entities.closed(), tables.relations.closed())
+        triples = read_rows(known, entities=closed.entities, relations=closed.relations).numbers
+        _refuse_shared_answers(closed, triples, row=row, column=column)
     same = np.ones(len(triples), dtype=np.bool_)
     for other in {0, 1, 2} - {column}:
         same &= triples[:, other] == row[other]
     answers: NDArray[np.int64] = triples[same, column]
     return answers
+
+
+def _refuse_shared_answers(
+    closed: _Tables, triples: NDArray[np.int64], *, row: NDArray[np.int64], column: int
+) -> None:
+    """Refuse a known triple that may be of the query, but says by a shared text of whom it is."""
+    for at in np.flatnonzero((triples < SKIPPED).any(axis=1)).tolist():
+        shared = [(each, closed.of(each).meant(int(triples[at, each]))) for each in range(3)]
+        apart = [
+            row[each] not in closed.of(each).names.called(text)
+            if text is not None
+            else row[each] != triples[at, each]
+            for each, text in shared
+            if each != column
+        ]
+        if not any(apart):
+            part, text = next((each, text) for each, text in shared if text is not None)
+            raise _shared(closed.of(part).names, text, place=f"known triple {at}, {TRIPLE[part]}")
 
 
 def _check_ids(scorer: TripleScorer, known: KnowledgeData) -> None:

@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["PARTS", "SAMPLE", "KnowledgeData", "Part", "load_data", "main"]
 
 SAMPLE: Final = "sample"
+SHARE: Final = 0.1
+"""Of a graph that is divided, how much becomes valid, and test."""
 
 
 def load_data(
@@ -38,8 +41,8 @@ def load_data(
     *,
     texts: TextMode = "name",
     on_missing: OnMissing = "error",
-    valid_share: float = 0.1,
-    test_share: float = 0.1,
+    valid_share: float = SHARE,
+    test_share: float = SHARE,
     seed: int = 0,
     languages: Sequence[str] = (),
 ) -> KnowledgeData:
@@ -63,7 +66,9 @@ def load_data(
         raise DataError(f"{type(source).__name__} is no data set; give a name, a path or a graph")
     path = _found(source)
     if path is not None and path.is_dir() and not is_compiled(path):
-        return read_folder(path, name=str(source), texts=texts, on_missing=on_missing)
+        data = read_folder(path, name=str(source), texts=texts, on_missing=on_missing)
+        unused = _unused(shares=shares, languages=languages)
+        return replace(data, notes=(*unused, *data.notes))
     try:
         return read_graph(
             source if path is None else path,
@@ -84,6 +89,21 @@ def _check(*, texts: str, on_missing: str) -> None:
             raise SettingsError(
                 f"{name} is {value!r}; known are {', '.join(names)}{suggestion(value, names)}"
             )
+
+
+def _unused(*, shares: tuple[float, float], languages: Sequence[str]) -> list[str]:
+    """Say which settings of graphs were chosen for a folder, where they have no effect."""
+    chosen = [
+        name
+        for name, value, default in (
+            ("valid_share", shares[0], SHARE),
+            ("test_share", shares[1], SHARE),
+            ("languages", tuple(languages), ()),
+        )
+        if value != default
+    ]
+    has = "have" if len(chosen) > 1 else "has"
+    return [f"a folder is divided already: {', '.join(chosen)} {has} no effect"] if chosen else []
 
 
 def _found(name_or_path: str | Path) -> Path | None:

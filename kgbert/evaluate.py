@@ -127,8 +127,17 @@ def _check(options: argparse.Namespace) -> None:
         raise SettingsError(f"--minutes is {options.minutes}; it must be more than 0")
     if options.batch_tokens < 1:
         raise SettingsError(f"--batch-tokens is {options.batch_tokens}; it must be at least 1")
+    _refuse_twice([Path(folder) for folder in options.runs])
     if options.output is not None and len(options.runs) > 1:
         raise SettingsError("--output takes the figures of one run; leave it out for several")
+
+
+def _refuse_twice(runs: Sequence[Path]) -> None:
+    """Refuse a run that is named twice: it would count as two seeds that agree."""
+    places = [run.resolve() for run in runs]
+    for place, run in zip(places, runs, strict=True):
+        if places.count(place) > 1:
+            raise SettingsError(f"{run}: is named twice; name each run once")
 
 
 def _over(found: Sequence[Outcome]) -> str:

@@ -21,13 +21,15 @@ from kbert.errors import RunError, SettingsError
 from kbert.preflight import check_folder
 from kgbert.compatibility import cuts
 from kgbert.engine import Precision, ScoringEngine
-from kgbert.link_evaluation import Engines, Plan, evaluate_links
+from kgbert.learnt import learnt_index
+from kgbert.link_evaluation import Engines, Plan, evaluate_links, refuse_begun
 from kgbert.outcome import METRICS, Outcome
 from kgbert.record import read_json
 from kgbert.relation_evaluation import evaluate_relations
 from kgbert.triple_evaluation import evaluate_triples
 
 if TYPE_CHECKING:
+    from graphs.filters import FilterIndex
     from kgbert.dataset import KnowledgeData, Part
     from kgbert.run import Run
     from kgbert.sequences import Truncation
@@ -61,6 +63,7 @@ class _Common(TypedDict):
     part: Part
     texts: str
     original: bool
+    learnt: FilterIndex
 
 
 def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome:
@@ -83,6 +86,7 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
             "part": wishes.part,
             "texts": run.record.settings.texts,
             "original": wishes.original,
+            "learnt": learnt_index(data, run.record.settings),
         }
         if task == "triple-classification":
             outcome = evaluate_triples(engine, data, stored=run.thresholds, **common)
@@ -97,13 +101,16 @@ def evaluate(run: Run, wishes: Wishes, *, say: Callable[[str], None]) -> Outcome
 def check_output(run: Run, wishes: Wishes) -> Path:
     """Return the folder that will be written, once it is known that it can be.
 
-    Raises `RunError` where it cannot, and `SettingsError` as `task_of` does.
+    Raises `RunError` where it cannot, or a ranking is there that is not to go on, and
+    `SettingsError` as `task_of` does.
     """
     task = task_of(run, wishes)
     folder = wishes.output or run.folder / FOLDER / f"{task}-{wishes.part}"
     check_folder(folder)
     if wishes.output is not None:
         _check_figures(folder, run=run, task=task)
+    if task == "link-prediction":
+        refuse_begun(folder, resume=wishes.resume, shard=wishes.shard)
     return folder
 
 
@@ -179,6 +186,7 @@ def _links(
         shard=wishes.shard,
         resume=wishes.resume,
         seconds=60 * wishes.minutes,
+        learnt=learnt_index(data, run.record.settings),
     )
     return evaluate_links(engines, data, plan, say=say)
 

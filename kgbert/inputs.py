@@ -7,7 +7,7 @@ parts of a triple are what `kgbert.names` knows. Pairs of entities come in the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -55,16 +55,48 @@ def read_rows(
     found = []
     for at, row in enumerate(rows):
         place = f"{kind} {at}" if places is None else places[at]
-        if isinstance(row, str) or not hasattr(row, "__len__") or len(row) != len(columns):
-            size = len(row) if hasattr(row, "__len__") and not isinstance(row, str) else 1
-            raise DataError(f"{place}: {size} parts; expected {', '.join(columns)}")
-        found.append(
-            [each.number(part, place=place) for each, part in zip(lookups, row, strict=True)]
-        )
+        _check_row(row, place=place, columns=columns)
+        try:
+            numbered = [
+                each.number(part, place=place) for each, part in zip(lookups, row, strict=True)
+            ]
+        except DataError as error:
+            raise _with_order(error, row, entities=entities, relations=relations) from None
+        found.append(numbered)
     numbers = np.array(found, dtype=np.int64).reshape(-1, len(columns))
     skipped: NDArray[np.bool_] = (numbers == SKIPPED).any(axis=1)
     numbers[skipped] = SKIPPED
     return Given(numbers, alone, skipped)
+
+
+def _with_order(
+    error: DataError, row: Sequence[Any], *, entities: Lookup, relations: Lookup
+) -> DataError:
+    """Add to an error where the relation seems to stand, if it is not in the middle."""
+    if len(row) != len(TRIPLE) or not all(isinstance(part, str) for part in row):
+        return error
+    are_relations = [relations.names.number(str(part)) is not None for part in row]
+    are_entities = [entities.names.number(str(part)) is not None for part in row]
+    for place, others in ((0, (1, 2)), (2, (0, 1))):
+        if are_relations[place] and all(are_entities[other] for other in others):
+            where = "first" if place == 0 else "last"
+            return DataError(
+                f"{error}; the relation seems to come {where}; give head, relation, tail"
+            )
+    return error
+
+
+def _check_row(row: Any, *, place: str, columns: Sequence[str]) -> None:
+    """Refuse what has no parts in order, or too few, or too many. Raises `DataError`."""
+    wanted = ", ".join(columns)
+    if isinstance(row, Mapping | Set | bytes):
+        raise DataError(
+            f"{place}: a {type(row).__name__} has no parts in order; give ({wanted}), or a data"
+            " frame"
+        )
+    size = len(row) if _is_row(row) else 1
+    if not _is_row(row) or size != len(columns):
+        raise DataError(f"{place}: {size} part{'s' * (size != 1)}; expected {wanted}")
 
 
 def _is_array(given: Any) -> bool:
@@ -100,7 +132,7 @@ def _is_one(given: Any) -> bool:
 
 
 def _is_row(part: Any) -> bool:
-    return hasattr(part, "__len__") and not isinstance(part, str)
+    return hasattr(part, "__len__") and not isinstance(part, str) and getattr(part, "ndim", 1) > 0
 
 
 def _rows(given: Any, *, columns: Sequence[str]) -> Iterable[Any]:
@@ -116,6 +148,11 @@ def _rows(given: Any, *, columns: Sequence[str]) -> Iterable[Any]:
         return zip(*(given[name] for name in columns), strict=True)
     if rdf.is_graph(given):
         return rdf.read_graph(given)
+    if isinstance(given, Mapping | bytes):
+        wanted = ", ".join(columns)
+        raise DataError(
+            f"a {type(given).__name__} is no list of rows; give ({wanted}), or a data frame"
+        )
     if not isinstance(given, Iterable) or (isinstance(given, np.ndarray) and not given.ndim):
         raise DataError(f"{shown(repr(given))} is no triple, and holds none")
     return given

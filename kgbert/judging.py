@@ -24,6 +24,7 @@ from kgbert.scores import ScoreKind, scores_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from graphs.filters import FilterIndex
     from kgbert.thresholds import Thresholds
 
 HALF: Final = "0.5"
@@ -54,12 +55,18 @@ class Judgements:
             self.labels[rows], self.probabilities[rows], decisions=self.decisions[way][rows]
         )
 
-    def report(self, data: KnowledgeData) -> dict[str, dict[str, ClassificationMetrics]]:
-        """Compute the figures of each way to decide, and of groups by the best that there is."""
+    def report(
+        self, data: KnowledgeData, *, learnt: FilterIndex | None = None
+    ) -> dict[str, dict[str, ClassificationMetrics]]:
+        """Compute the figures of each way to decide, and of groups by the best that there is.
+
+        `learnt` are the triples by which entities are seen, train by default.
+        """
+        train = data.filter("train") if learnt is None else learnt
         way = list(self.decisions)[-1]
         groups = {
             "relation": by_relation(self.triples, relations=data.relations),
-            "entities": by_newness(self.triples, train=data.positives("train")),
+            "entities": by_newness(self.triples, train=train.rows.T),
         }
         report = {"all": {name: self.metrics(name) for name in self.decisions}}
         for name, found in groups.items():

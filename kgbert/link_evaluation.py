@@ -19,6 +19,7 @@ from kgbert.ranking_clock import RankingClock, TimeUp
 from kgbert.worst import spread, worst_ranks
 
 if TYPE_CHECKING:
+    from graphs.filters import FilterIndex
     from kgbert.dataset import KnowledgeData, Part
     from kgbert.engine import ScoringEngine
     from kgbert.query_ranks import QueryRanks
@@ -32,7 +33,8 @@ class Plan:
     """Say how a ranking is done.
 
     `resume` goes on with what `folder` holds; a shard below (1, 1) does so as well, since shards
-    share a folder. After `seconds` the ranking ends with bounds.
+    share a folder. After `seconds` the ranking ends with bounds. `learnt` are the triples that
+    training saw, train by default.
     """
 
     folder: Path
@@ -41,6 +43,7 @@ class Plan:
     shard: tuple[int, int] = (1, 1)
     resume: bool = False
     seconds: float = math.inf
+    learnt: FilterIndex | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +68,7 @@ def evaluate_links(
     Raises `RunError` for a folder that holds an evaluation that nobody asked to go on with, or
     another one, and what `rank_triples` raises.
     """
-    _check_folder(plan)
+    refuse_begun(plan.folder, resume=plan.resume, shard=plan.shard)
     fast = engines.fast_of(engines.exact)
     protocol = link_protocol(
         engines.exact, data, part=plan.part, texts=plan.texts, certain=fast is not None
@@ -89,7 +92,7 @@ def evaluate_links(
         raise
     if not ranks.done.all():
         return _partial(ranks, protocol=protocol)
-    outcome = _whole(ranks, data, protocol=protocol)
+    outcome = _whole(ranks, data, protocol=protocol, learnt=plan.learnt)
     return _compared(outcome, ranks, engines, data, plan, say=say) if engines.original else outcome
 
 
@@ -103,21 +106,23 @@ def block_queries(engine: ScoringEngine, *, entities: int) -> int:
     return max(1, min(BLOCK_QUERIES, _CANDIDATES_OF_CPU // entities))
 
 
-def _check_folder(plan: Plan) -> None:
-    """Refuse an evaluation that is there already, unless it is to go on."""
-    if plan.resume or plan.shard[1] > 1 or not (plan.folder / PLAN).exists():
+def refuse_begun(folder: Path, *, resume: bool, shard: tuple[int, int]) -> None:
+    """Refuse an evaluation that is there already, unless it is to go on. Raises `RunError`."""
+    if resume or shard[1] > 1 or not (folder / PLAN).exists():
         return
-    found = RankFolder(plan.folder).ranks().done
+    found = RankFolder(folder).ranks().done
     state = "is complete" if found.all() else f"has {int(found.sum())} of {len(found)} ranks"
     raise RunError(
-        f"{plan.folder}: an evaluation is there already and {state}; --resume goes on with it,"
+        f"{folder}: an evaluation is there already and {state}; --resume goes on with it,"
         " --output names another folder"
     )
 
 
-def _whole(ranks: QueryRanks, data: KnowledgeData, *, protocol: str) -> Outcome:
+def _whole(
+    ranks: QueryRanks, data: KnowledgeData, *, protocol: str, learnt: FilterIndex | None
+) -> Outcome:
     """Describe ranks that are all known."""
-    report = ranks.report(data)
+    report = ranks.report(data, learnt=learnt)
     every = report["all"]["all"]
     intervals = rank_intervals(ranks.ranks(), clusters=ranks.places)
     tables = [policy_table(every, intervals=intervals)]

@@ -7,7 +7,7 @@ steps are taken stands in `kbert.driver`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from kbert.core import Portion
 from kbert.driver import Place, follow
-from kbert.epochs import Epoch, Epochs
+from kbert.epochs import Epoch, EpochCourse, Epochs
 from kbert.keeper import Keeper
 from kbert.module import Training
 from kbert.plans import loader
@@ -186,13 +186,12 @@ class Loop:
         return 1.0 - float(lengths.sum()) / slots
 
 
-class Course:
+class Course(EpochCourse):
     """The epochs of a training over triples, as `kbert.driver` follows them."""
 
     def __init__(self, loop: Loop, network: TripleNetwork) -> None:
         """Bind the network that is measured."""
-        self.processes = loop.processes
-        self.legs = loop.legs
+        super().__init__(loop.kept, legs=loop.legs, processes=loop.processes)
         self._loop = loop
         self._network = network
 
@@ -200,42 +199,14 @@ class Course:
         """Load the batches of an epoch, drawn when it begins."""
         return loader(self._loop.steps(leg), start=start, workers=self._loop.settings.workers)
 
-    def begin(self, leg: int, *, start: int) -> None:
-        """Begin to measure."""
-        self._loop.kept.begin(anew=not start)
-
-    def looks(self, place: Place) -> bool:
-        """Losses are wanted at the end of an epoch alone."""
-        return False
-
-    def measures(self, place: Place) -> bool:
-        """Epochs are measured at their end."""
-        return place.within + 1 == self.legs[place.leg]
-
-    def add(self, figures: Sequence[float]) -> None:
-        """Take the loss of a step."""
-        self._loop.kept.add(figures[0])
-
     def after(self, core: Any, batch: Any, place: Place) -> None:
         """Close an epoch at its end, measured in 32 bits."""
         if self.measures(place):
             with core.evaluating(), torch.autocast(core.device.type, enabled=False):
                 scores = self._loop.measure(self._network)
-            self._loop.kept.close(scores)
-
-    def where(self, place: Place) -> str:
-        """Name a step by its epoch."""
-        return f"in epoch {place.leg + 1}/{len(self.legs)}, step {place.within + 1}"
+            self.kept.close(scores)
 
     def what(self, place: Place) -> str:
         """Name the triples of a step."""
         triples = self._loop.steps(place.leg).examples(place.within).triples
         return listed([self._loop.name(triple) for triple in triples.tolist()])
-
-    def state(self, core: Any) -> dict[str, Any]:
-        """List epochs and losses."""
-        return self._loop.kept.state()
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up epochs and losses."""
-        self._loop.kept.restore(state)

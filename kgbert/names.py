@@ -54,6 +54,8 @@ class Names:
         Raises `DataError` for an empty text.
         """
         for key, text in texts.items():
+            if not isinstance(key, str):
+                raise DataError(f"{self.what} {key!r}: an id is a string; write it as one")
             if not is_text(text) or not text.strip():
                 raise DataError(f"{self.what} {shown(key)} has an empty text; write one")
         both = dict(zip(self.ids, self.texts, strict=True)) | dict(texts)
@@ -75,7 +77,15 @@ class Names:
         return ()
 
     def nearest(self, part: str) -> str:
-        """Suggest an id or text, as `graphs.errors.suggestion` does."""
+        """Suggest an id or text, as `graphs.errors.suggestion` does.
+
+        Foremost one whose IRI ends in `part`, or whose text is `part` with a description.
+        """
+        for key, text in zip(self.ids, self.texts, strict=True):
+            if key.endswith((f"/{part}", f"#{part}")) or text.startswith(
+                (f"{part}: ", f"{part}, ")
+            ):
+                return f"; did you mean {key!r}?"
         return suggestion(part, dict.fromkeys([*self.ids, *self.texts]))
 
     def __len__(self) -> int:
@@ -108,13 +118,23 @@ class Lookup:
         self._reads_ids = on_missing == "id"
         self._numbers: dict[str, int] = {}
         self.new: dict[str, int] = {}  # texts of new ones, and their numbers
+        self._tells_shared = False
+        self._shared: list[str] = []
 
     def closed(self) -> Lookup:
-        """Return a look-up that knows the same, the new ones too, and leaves out all others."""
+        """Return a look-up that knows the same, the new ones too, and leaves out all others.
+
+        What several are called has a number of its own, below `SKIPPED`, which `meant` explains.
+        """
         found = Lookup(self.names, on_missing="skip")
         found.new = self.new
         found._reads_ids = self._on_missing == "id"
+        found._tells_shared = True
         return found
+
+    def meant(self, number: int) -> str | None:
+        """Return what several are called that was given this number; None of other numbers."""
+        return self._shared[SKIPPED - 1 - number] if number < SKIPPED else None
 
     def number(self, part: Any, *, place: str) -> int:
         """Return the number of `part`, or `SKIPPED`.
@@ -131,16 +151,21 @@ class Lookup:
             if not 0 <= part < len(self.names):
                 raise DataError(
                     f"{place}: there is no {self.names.what} {part}; numbers go from 0 to"
-                    f" {len(self.names) - 1}"
+                    f" {len(self.names) - 1}{self._hint_of_ids()}"
                 )
             return int(part)
-        if self._on_missing == "skip" and (part is None or part != part):  # NaN is not itself
+        if self._on_missing == "skip" and _is_absent(part):
             return SKIPPED
         kind = type(part).__name__
         raise DataError(
             f"{place}: the {self.names.what} is {shown(str(part))} ({kind}); give an id, a text or"
             " a number"
         )
+
+    def _hint_of_ids(self) -> str:
+        """Say that ids of digits are strings: readers of tables make numbers of them."""
+        ids = self.names.ids
+        return "; an id is a string, so read it with dtype=str" if ids and ids[0].isdigit() else ""
 
     def texts(self, numbers: NDArray[np.integer]) -> list[str]:
         """Return the text of each of `numbers` that were given out."""
@@ -154,13 +179,17 @@ class Lookup:
         if part.startswith('"') and self.names.number(part) is None:
             part = terms.readable(part)  # of a literal, its text
         found = self.names.number(part)
+        if found is not None and self._tells_shared and len(self.names.called(part)) > 1:
+            self._shared.append(part)
+            return SKIPPED - len(self._shared)
         if found is not None:
             return found
         what, on_missing = self.names.what, self._on_missing
-        text = words(terms.readable(part)) if self._reads_ids else part
+        # A blank node has nothing to read but its label.
+        text = words(terms.readable(part) or part) if self._reads_ids else part
         if on_missing == "skip":
             return self.new.get(text, SKIPPED)
-        if not part.strip() or not is_text(part):
+        if not text.strip() or not is_text(part):
             raise DataError(f"{place}: the {what} is {shown(part)}, no text; write one")
         if on_missing == "error" and len(self.names):
             raise DataError(
@@ -169,6 +198,14 @@ class Lookup:
                 " stands, 'id' as words, 'skip' leaves it out"
             )
         return self.new.setdefault(text, len(self.names) + len(self.new))
+
+
+def _is_absent(part: Any) -> bool:
+    """Say whether this stands for nothing: None, NaN, which is not itself, or NA of pandas."""
+    if part is None or type(part).__name__ == "NAType":  # whose comparisons are NA, too
+        return True
+    unequal = part != part
+    return isinstance(unequal, bool | np.bool_) and bool(unequal)
 
 
 def _key(part: str, *, place: str) -> str:

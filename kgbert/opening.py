@@ -17,7 +17,7 @@ from kgbert.graph_objects import is_graph, store_of
 from kgbert.graph_texts import entity_wording, learnable, relation_wording
 from kgbert.names import Names
 from kgbert.network import TripleNetwork
-from kgbert.record import RUN
+from kgbert.record import RUN, unfinished
 from kgbert.run import Run
 from kgbert.scorer import TripleScorer
 from kgbert.stored_thresholds import StoredThresholds
@@ -49,6 +49,8 @@ def open_scorer(
 ) -> TripleScorer:
     """Open `source` as `TripleScorer.from_pretrained` says."""
     check_device(device)
+    if not Path(source).exists() and (hint := unfinished(Path(source))):
+        raise RunError(f"{source}: no such run folder{hint}")
     folder = resolve(source)
     run = Run.open(folder) if (folder / RUN).is_file() else None
     known = _known(

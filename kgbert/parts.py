@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
 import torch
 
 from kbert import console
@@ -20,6 +19,7 @@ from kbert.preflight import check_sizes
 from kbert.tokenizer import Tokenizer
 from kgbert.batches import Examples, Lessons
 from kgbert.dataset import KnowledgeData
+from kgbert.learnt import learnt_share
 from kgbert.negatives import NegativeSampler
 from kgbert.network import TripleNetwork
 from kgbert.run import LABELS
@@ -33,7 +33,7 @@ from kgbert.validation import (
 )
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 _POSITIONS: Final = 512
 
@@ -129,7 +129,7 @@ def make_lessons(settings: KnowledgeTrainSettings, data: KnowledgeData) -> Lesso
     Triples that the data labels false are learnt as such, beside the drawn ones. Raises `DataError`
     where there is nothing to learn, or no negative to be drawn.
     """
-    positives = _share(data.positives("train"), settings)
+    positives = learnt_share(data.positives("train"), settings)
     if not len(positives):
         raise DataError(f"{data.name}: no training triple is true, so there is nothing to learn")
     if settings.task == "relation-prediction":
@@ -155,7 +155,9 @@ def make_lessons(settings: KnowledgeTrainSettings, data: KnowledgeData) -> Lesso
                 " any entity is drawn there"
             )
     return Lessons(
-        Examples.joined(positives, _share(false, settings)), sampler, settings.static_negatives
+        Examples.joined(positives, learnt_share(false, settings)),
+        sampler,
+        settings.static_negatives,
     )
 
 
@@ -176,15 +178,6 @@ def make_validation(settings: KnowledgeTrainSettings, data: KnowledgeData) -> Va
         )
     labelled = labelled_dev(data, most=most)
     return None if labelled is None else AccuracyOnDev(labelled)
-
-
-def _share(triples: NDArray[np.int32], settings: KnowledgeTrainSettings) -> NDArray[np.int32]:
-    """Draw the share of the triples that is learnt; for one --split-seed always the same."""
-    if settings.train_share == 1.0 or not len(triples):
-        return triples
-    count = max(1, round(settings.train_share * len(triples)))
-    order = np.random.default_rng(settings.split_seed).permutation(len(triples))
-    return triples[np.sort(order[:count])]
 
 
 def _read_texts(data: KnowledgeData) -> Iterator[str]:

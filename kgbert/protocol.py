@@ -46,7 +46,7 @@ def link_protocol(
     precision = "ranks of 32 bits by bf16 and re-scoring" if certain else "32 bits"
     return "; ".join(
         [
-            f"link prediction on {_data(data, part=part)}",
+            f"link prediction on {_data(data, part=part, count=len(data.positives(part)))}",
             f"{asked} asked for among all {len(data.entities):,} entities",
             f"filtered by {', '.join(parts)}" if parts else "raw, nothing filtered out",
             f"score: {_SCORES[kind]}, {precision}",
@@ -72,7 +72,7 @@ def classification_protocol(
     """
     return "; ".join(
         [
-            f"triple classification on {_data(data, part=part)}",
+            f"triple classification on {_data(data, part=part, count=len(data.triples(part)))}",
             negatives or "labels of the data set",
             f"thresholds: {thresholds}",
             _inputs(engine.sequences, texts=texts),
@@ -92,7 +92,7 @@ def relation_protocol(
     parts = ", ".join(part for part in PARTS if part in filtered_by)
     return "; ".join(
         [
-            f"relation prediction on {_data(data, part=part)}",
+            f"relation prediction on {_data(data, part=part, count=len(data.positives(part)))}",
             f"among all {len(data.relations):,} relations, raw and filtered by {parts}",
             "ties realistic where no policy is named",
             _inputs(engine.sequences, texts=texts),
@@ -100,8 +100,8 @@ def relation_protocol(
     )
 
 
-def _data(data: KnowledgeData, *, part: Part) -> str:
-    return f"{data.name} ({data.fingerprint[:12]}) {part}, {len(data.triples(part)):,} triples"
+def _data(data: KnowledgeData, *, part: Part, count: int) -> str:
+    return f"{data.name} ({data.fingerprint[:12]}) {part}, {count:,} triples"
 
 
 def _inputs(sequences: Sequences, *, texts: str) -> str:

@@ -18,6 +18,7 @@ from kgbert.ranks import Ranks, TiePolicy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from graphs.filters import FilterIndex
     from kgbert.dataset import KnowledgeData
 
 
@@ -68,16 +69,21 @@ class QueryRanks:
         return rank_metrics(self.ranks(), hits=hits)
 
     def report(
-        self, data: KnowledgeData, *, hits: Sequence[int] = HITS
+        self,
+        data: KnowledgeData,
+        *,
+        learnt: FilterIndex | None = None,
+        hits: Sequence[int] = HITS,
     ) -> dict[str, dict[str, RankMetrics]]:
         """Compute the figures of all rows and of groups of them, as `kgbert.groups` has them.
 
-        Cardinality classes are counted on all true triples of `data`. Raises `RunError` if some
-        ranks are not known yet.
+        Cardinality classes are counted on all true triples of `data`; `learnt` are those by which
+        entities are seen and reverses known, train by default. Raises `RunError` if some ranks are
+        not known yet.
         """
         ranks, triples = self.ranks(), self.triples
         graph = data.filter("train", "valid", "test").rows.T
-        train = data.filter("train")
+        train = data.filter("train") if learnt is None else learnt
         groups = {
             "side": by_side(self.sides),
             "relation": by_relation(triples, relations=data.relations),

@@ -39,6 +39,7 @@ _ROW_TYPES: Final = {
     "tail": np.int32,
     "others": np.int64,
 }
+_CALLED: Final = {"certain": "precision"}  # by users
 _BLOCK_TYPES: Final = {"row": np.int64, "score": np.float64, "better": np.int64, "equal": np.int64}
 
 
@@ -148,8 +149,9 @@ class RankFolder:
         other = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
         if other:
             raise RunError(
-                f"{self.path}: holds an evaluation with another {', '.join(other)}; choose another"
-                " folder, or delete this one"
+                f"{self.path}: holds an evaluation with another"
+                f" {', '.join(_CALLED.get(name, name) for name in other)}; choose another folder,"
+                " or delete this one"
             )
 
 

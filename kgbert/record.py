@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -79,7 +80,7 @@ class RunRecord:
     def read(cls, folder: Path) -> RunRecord:
         """Read `run.json`. Raises `RunError` for a folder that is no such run, or a broken one."""
         if not folder.is_dir():
-            raise RunError(f"{folder}: no such run folder")
+            raise RunError(f"{folder}: no such run folder{unfinished(folder)}")
         file = folder / RUN
         if not file.is_file():
             raise RunError(f"{folder}: not a run of kgbert.train: it has no {RUN}")
@@ -108,6 +109,16 @@ class RunRecord:
         if not all(isinstance(label, str) for label in record.labels):
             raise RunError(f"{file}: damaged: a label is no text")
         return record
+
+
+def unfinished(folder: Path) -> str:
+    """Say where the training of a run that is not there yet stands, if it does."""
+    begun = sorted(folder.parent.glob(f"{escape(folder.name)}.partial-*"))
+    if not begun:
+        return ""
+    return (
+        f"; its training has not ended: python -m kgbert.train --resume {begun[-1]} goes on with it"
+    )
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -13,20 +13,28 @@ from kgbert.relation_ranks import rank_relations
 from kgbert.worst import spread, worst_ranks
 
 if TYPE_CHECKING:
+    from graphs.filters import FilterIndex
     from kgbert.dataset import KnowledgeData, Part
     from kgbert.engine import ScoringEngine
 
 
 def evaluate_relations(
-    engine: ScoringEngine, data: KnowledgeData, *, part: Part, texts: str, original: bool
+    engine: ScoringEngine,
+    data: KnowledgeData,
+    *,
+    part: Part,
+    texts: str,
+    original: bool,
+    learnt: FilterIndex | None = None,
 ) -> Outcome:
     """Rank the relations of a part's true triples, raw and filtered.
 
+    `learnt` are the triples that training saw, train by default.
     With `original` ties are broken as the original breaks them, beside ours. Raises what
     `rank_relations` raises.
     """
     found = rank_relations(engine, data, part=part)
-    report = found.report(data)
+    report = found.report(data, learnt=learnt)
     every, raw = report["all"]["all"], report["raw"]["all"]
     intervals = rank_intervals(found.filtered, clusters=np.arange(len(found.triples)))
     tables = [

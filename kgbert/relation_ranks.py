@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from graphs.filters import FilterIndex
     from kgbert.engine import ScoringEngine
 
 _CELLS: Final = 1 << 24  # logits that are held at a time
@@ -40,10 +41,17 @@ class RelationRanks:
     best: NDArray[np.int32]  # (N,)
 
     def report(
-        self, data: KnowledgeData, *, hits: Sequence[int] = HITS
+        self,
+        data: KnowledgeData,
+        *,
+        learnt: FilterIndex | None = None,
+        hits: Sequence[int] = HITS,
     ) -> dict[str, dict[str, RankMetrics]]:
-        """Compute the figures of all triples, raw and filtered, and of groups of them, filtered."""
-        train = data.filter("train")
+        """Compute the figures of all triples, raw and filtered, and of groups of them, filtered.
+
+        `learnt` are the triples by which entities are seen and reverses known, train by default.
+        """
+        train = data.filter("train") if learnt is None else learnt
         groups = {
             "relation": by_relation(self.triples, relations=data.relations),
             "entities": by_newness(self.triples, train=train.rows.T),

@@ -93,6 +93,12 @@ def _check(options: argparse.Namespace) -> None:
         if options.merge or options.shard is not None:
             raise SettingsError("--shard and --merge need --output-file")
         return
+    file: Path = options.file
+    if not options.merge and file.exists() and not (file.is_file() or file.is_dir()):
+        raise SettingsError(
+            f"{file}: is no regular file, and with --output-file it is read twice; save it to one,"
+            " or leave --output-file out"
+        )
     if out.is_dir():
         raise SettingsError(f"{out}: is a folder, and a file is to be written; name another one")
     if (options.shard is None or options.merge) and out.exists() and not options.overwrite:

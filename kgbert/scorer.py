@@ -9,6 +9,7 @@ but a text.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -144,6 +145,8 @@ class TripleScorer:
 
         Raises as `score` does, and `SettingsError` for a threshold that there is not.
         """
+        if not isinstance(threshold, str | Real):
+            raise SettingsError(f"threshold is {threshold!r}; give relation, global, or a number")
         if not isinstance(threshold, str) and not 0 <= threshold <= 1:
             raise SettingsError(f"threshold is {threshold}; it is a probability, from 0 to 1")
         if on_missing == "skip":
@@ -178,7 +181,8 @@ class TripleScorer:
         if labels is None:
             scores.append(np.atleast_1d(self.score(negatives, output="logit_difference")))
             labels = np.repeat([1, 0], [len(each) for each in scores])
-        self.calibrator = Calibrator.fit(np.concatenate(scores), np.asarray(labels), method=method)
+        given = np.atleast_1d(np.asarray(labels))
+        self.calibrator = Calibrator.fit(np.concatenate(scores), given, method=method)
         return self.calibrator
 
     def rank(

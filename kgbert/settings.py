@@ -128,11 +128,7 @@ class KnowledgeTrainSettings:
             if self.form == "pair" and name not in _OF_PAIRS:
                 continue
             if changed(self, [name]) and getattr(self, name) != value:
-                spelled = "" if value is True else f" {value}"
-                raise SettingsError(
-                    f"{flag(name)} {getattr(self, name)} contradicts --original, which is"
-                    f" {flag(name)}{spelled}; leave one of them out"
-                )
+                raise _contradiction(name, getattr(self, name))
             object.__setattr__(self, name, value)
 
     def _refuse_settings_without_effect(self) -> None:
@@ -201,7 +197,21 @@ def settings_from(
     path: str | os.PathLike[str] | None, overrides: Mapping[str, Any]
 ) -> KnowledgeTrainSettings:
     """Merge defaults, a YAML recipe and overrides, in this order. Raises `SettingsError`."""
-    return merged(KnowledgeTrainSettings, path, overrides)
+    found = merged(KnowledgeTrainSettings, path, overrides)
+    for name in found.original * [*_ORIGINAL]:
+        # A default that was asked for is a choice; to the settings themselves it looks like none.
+        if name in overrides and overrides[name] != getattr(found, name):
+            raise _contradiction(name, overrides[name])
+    return found
+
+
+def _contradiction(name: str, chosen: Any) -> SettingsError:
+    value = _ORIGINAL[name]
+    spelled = "" if value is True else f" {value}"
+    return SettingsError(
+        f"{flag(name)} {chosen} contradicts --original, which is {flag(name)}{spelled}; leave one"
+        " of them out"
+    )
 
 
 def original_choices(settings: KnowledgeTrainSettings) -> dict[str, Any]:

@@ -7,13 +7,13 @@ table of all known entities, which ranking asks for again and again, is kept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kbert.errors import DataError
-from kgbert.engine import ScoringEngine
+from kbert.errors import DataError, SettingsError
+from kgbert.engine import Precision, ScoringEngine
 from kgbert.pieces import Pieces
 from kgbert.scores import ScoreKind, scores_of
 from kgbert.sequences import Form, Sequences, Truncation
@@ -21,7 +21,6 @@ from kgbert.text_files import shown
 
 if TYPE_CHECKING:
     from kbert.tokenizer import Tokenizer
-    from kgbert.engine import Precision
     from kgbert.names import Lookup
     from kgbert.network import TripleNetwork
 
@@ -47,7 +46,13 @@ class TextEngine:
         precision: Precision = "32",
         batch_tokens: int = 4096,
     ) -> None:
-        """Score with `network`, or with `precision` bf16 with a copy whose encoder is bfloat16."""
+        """Score with `network`, or with `precision` bf16 with a copy whose encoder is bfloat16.
+
+        Raises `SettingsError` for another precision.
+        """
+        if precision not in get_args(Precision):
+            known = ", ".join(get_args(Precision))
+            raise SettingsError(f"no precision {precision!r}; known are {known}")
         self.network = (network.lowered() if precision == "bf16" else network).eval()
         self.tokenizer = tokenizer
         self.form = form
@@ -131,7 +136,7 @@ class TextEngine:
         if not pieces.lengths.all():
             text = texts[int(np.argmin(pieces.lengths))]
             raise DataError(
-                f"{shown(text)}, a text of a {lookup.names.what}, holds nothing to read"
+                f"{shown(text)}, a text of some {lookup.names.what}, holds nothing to read"
             )
         return pieces
 

@@ -14,6 +14,7 @@ from kgbert.protocol import classification_protocol
 from kgbert.worst import worst_decisions
 
 if TYPE_CHECKING:
+    from graphs.filters import FilterIndex
     from kgbert.dataset import KnowledgeData, Part
     from kgbert.engine import ScoringEngine
     from kgbert.stored_thresholds import StoredThresholds
@@ -27,9 +28,11 @@ def evaluate_triples(
     texts: str,
     stored: StoredThresholds | None,
     original: bool,
+    learnt: FilterIndex | None = None,
 ) -> Outcome:
     """Judge the triples of a part by 0.5 and by the `stored` thresholds of the run.
 
+    `learnt` are the triples that training saw, train by default.
     With `original` the way of the original, 0.5, is set beside the best of ours. Raises what
     `labelled_part` raises.
     """
@@ -40,7 +43,7 @@ def evaluate_triples(
         thresholds=None if stored is None else stored.thresholds,
         kind="difference" if stored is None else stored.score,
     )
-    report = judged.report(data)
+    report = judged.report(data, learnt=learnt)
     tables = [
         classification_table("threshold", report["all"]),
         classification_table("entities", report["entities"]),

@@ -14,7 +14,8 @@ from graphs import Triple
 from kbert.answers.search import Found, Span, rank
 from kbert.answers.task import Answering, words_of
 from kbert.batch import Batch, plan_batches
-from kbert.errors import DataError, RunError
+from kbert.errors import DataError
+from kbert.logits import logits_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -97,14 +98,7 @@ class Asker:
         for examples in plan_batches(lengths, max_tokens=self._batch_tokens, seed=None):
             chosen = [trees[example] for example in examples]
             batch = Batch.from_trees(chosen, pad_id=self._inject.tokenizer.pad_id).to(device)
-            logits = self._network(
-                batch.token_ids,
-                positions=batch.positions,
-                segments=batch.segments,
-                visibility=batch.visibility,
-            ).float()
-            if not bool(logits.isfinite().all()):
-                raise RunError("the model's answers are no numbers (NaN): its training diverged")
+            logits = logits_of(self._network, batch)
             answers = self._task.decode(logits, [words_of(tree) for tree in chosen])
             found.update(zip(examples, answers, strict=True))
         return [found[example] for example in range(len(trees))]

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from kbert.errors import DataError, RunError, SettingsError
+from kgbert.completion import refuse_shared
 from kgbert.dataset import PARTS as DATA_PARTS
 from kgbert.explaining.layout import PARTS, Layout, lay_out
 from kgbert.explaining.leaving_out import Contribution, contributions
 from kgbert.explaining.nearest import Near, nearest
 from kgbert.explaining.rivals import Standing, Watch, standing
-from kgbert.inputs import read_rows
+from kgbert.inputs import TRIPLE, read_rows
 from kgbert.names import Lookup, OnUnknown
 from kgbert.scores import sigmoid
 
@@ -119,6 +120,9 @@ def explain(
         raise DataError(f"{len(given.numbers)} triples; explain takes one")
     if data is not None:
         _check_data(scorer, data)
+        one = triple if given.alone or not isinstance(triple, list | tuple) else triple[0]
+        if isinstance(one, list | tuple):
+            refuse_shared(scorer, dict(zip(TRIPLE, one, strict=True)))
     engine = scorer.engine
     row = given.numbers[0]
     found = engine.scores(row[None], entities=entities, relations=relations, kind="difference")

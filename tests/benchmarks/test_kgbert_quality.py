@@ -88,8 +88,9 @@ def test_runs_that_are_kept_are_not_trained_again_unless_they_are_others(tmp_pat
         )
 
     first = go()
-    share = float(task.flags[task.flags.index("--train-share") + 1])
-    assert (tmp_path / "seed1/run.json").is_file() and first[0]["train_share"] == share
+    length = int(task.flags[task.flags.index("--max-length") + 1])
+    assert (tmp_path / "seed1/run.json").is_file() and first[0]["train_share"] == 1.0
+    assert first[0]["settings"]["max_length"] == length
     again = go()
     assert [module for module, _ in commands.calls] == [
         *("kgbert.train", "kgbert.evaluate", "kgbert.evaluate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from collections.abc import Callable
@@ -178,3 +179,16 @@ def count_down(patch: pytest.MonkeyPatch, number: int) -> Callable[[], bool]:
         patch.setattr(Path, name, failing(getattr(Path, name)))
     patch.setattr("shutil.copyfile", failing(shutil.copyfile))
     return lambda: left >= 0
+
+
+@pytest.mark.parametrize("name", ["../model.safetensors", "/etc/hostname", "a/../../b", "..", ""])
+def test_a_checkpoint_names_only_files_of_its_own(run: Path, name: str) -> None:
+    """A folder from elsewhere must not have other files copied over those of the run."""
+    folder = written(run, 1)
+    content = json.loads((folder / "state.json").read_bytes())
+    content["files"][name] = content["files"]["model.safetensors"]
+    text = json.dumps(content).encode()
+    (folder / "state.json").write_bytes(text)
+    (folder / "seal").write_bytes(checkpoints._seal_of(text))
+    with pytest.raises(CheckpointError, match="is no name of a file in it"):
+        read(folder)

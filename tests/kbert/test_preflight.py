@@ -123,6 +123,32 @@ def test_weights_that_do_not_fit_on_the_disk(
         )
 
 
+def test_checkpoints_that_may_not_fit_are_noted(
+    network: Encoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What three take is what three files of safetensors of the weights and both means hold."""
+    count = sum(parameter.numel() for parameter in network.parameters())
+    weights = 2 * 4 * count + (16 << 20)
+
+    def check(free: int, wish: TrainSettings) -> str:
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(free, 0, free))
+        check_training(network, CONFIG, LOAD, wish=wish, output=tmp_path / "run")
+        return capsys.readouterr().err
+
+    on = TrainSettings(accelerator="cpu")
+    off = TrainSettings(accelerator="cpu", checkpoint_minutes=0)
+    needed = weights + 3 * 3 * 4 * count
+    assert check(needed, on) == "" == check(needed - 1, off)
+    said = check(needed - 1, on)
+    assert said.startswith(f"note: with checkpoints the run takes up to about {needed:,} bytes")
+    assert said.count("\n") == 1
+    next(network.parameters()).requires_grad = False  # of these no means are kept
+    assert check(needed - 1, on) == ""
+
+
 def test_the_memory_of_this_machine_is_known() -> None:
     found = machine_room()
     assert found is not None and 0 < found.free <= found.total

@@ -46,6 +46,24 @@ def test_separable_triples_get_finite_probabilities() -> None:
     assert abs(found[1] - 0.25) < 0.02 and abs(found[2] - 0.75) < 0.02  # 1 / 4 and 3 / 4
 
 
+@settings(max_examples=30)
+@given(st.floats(-60, 60), st.integers(1, 9), st.integers(1, 9))
+def test_equal_differences_have_no_slope(value: float, positives: int, negatives: int) -> None:
+    """The rounding of their mean once gave slopes of 1e16, and with them certainty elsewhere."""
+    labels = np.repeat([1, 0], [positives, negatives])
+    fitted = Calibrator.fit(np.full(len(labels), value), labels)
+    target = positives * (positives + 1) / (positives + 2) + negatives / (negatives + 2)
+    asked = np.array([value - 1, value, value + 1])
+    assert np.abs(fitted.probabilities(asked) - target / len(labels)).max() < 1e-12
+
+
+def test_the_smallest_difference_of_logits_is_a_slope() -> None:
+    near = np.float32(7.3)
+    both = np.array([near, np.nextafter(near, np.float32(9))], dtype=np.float64)
+    fitted = Calibrator.fit(np.repeat(both, 500), np.repeat([0, 1], 500))
+    assert (np.abs(fitted.probabilities(both) - [1 / 502, 501 / 502]) < 1e-3).all()
+
+
 def test_isotonic_is_that_of_scikit_learn() -> None:
     differences, labels = drawn(500, slope=0.5, shift=0.0)
     fitted = Calibrator.fit(differences, labels, method="isotonic")

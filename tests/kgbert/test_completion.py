@@ -119,6 +119,28 @@ def test_a_shared_text_is_no_name_where_it_matters_whose(tmp_path: Path) -> None
     assert [each.rank for each in both] == [1, 1] and [e.id for e in both] == ["X1", "X2"]
 
 
+def test_a_shared_text_in_known_triples_is_asked_for_its_id(tmp_path: Path) -> None:
+    """Only where the triple may be one of the query: others may be told by any text."""
+    run = write_run(tmp_path / "run")
+    scorer = TripleScorer.from_pretrained(run, texts={"X1": "twin", "X2": "twin"})
+
+    def left_out(known: Any, head: str = HEAD) -> set[str]:
+        found = scorer.rank(head=head, relation=RELATION, known=known, top_k=None)
+        return set(scorer.entities.ids) - {each.id for each in found}
+
+    assert left_out([(HEAD, RELATION, "X2")]) == {"X2"}
+    other = next(relation for relation in DATA.relations if relation != RELATION)
+    assert left_out([(HEAD, other, "twin"), (TAIL, RELATION, "twin")]) == set()
+    message = r"known triple 1, tail: 'twin' is the text of 2 .* give the id: 'X1', 'X2'"
+    with pytest.raises(DataError, match=message):
+        left_out([(HEAD, RELATION, TAIL), (HEAD, RELATION, "twin")])
+    assert left_out([("twin", RELATION, TAIL)]) == set()
+    for head in ("X1", "X2"):
+        assert left_out([(head, RELATION, TAIL)], head) == {TAIL}
+        with pytest.raises(DataError, match="known triple 0, head: 'twin'"):
+            left_out([("twin", RELATION, TAIL)], head)
+
+
 def test_a_network_of_relations_shares_out_one(relations: TripleScorer) -> None:
     found = relations.predict_relation((HEAD, TAIL), top_k=None)
     assert {each.id for each in found} == set(DATA.relations)
@@ -153,8 +175,13 @@ def test_questions_without_sense_are_refused(scorer: TripleScorer) -> None:
     for query in ({"head": HEAD}, {"head": HEAD, "relation": RELATION, "tail": TAIL}, {}):
         with pytest.raises(SettingsError, match="give two of head, relation and tail"):
             scorer.rank(**query)
-    with pytest.raises(SettingsError, match="top_k is 0"):
-        scorer.rank(head=HEAD, relation=RELATION, top_k=0)
+    for wrong in (0, -3, 2.5, "3", True):
+        with pytest.raises(SettingsError, match=f"top_k is {wrong!r}; give 1 or more"):
+            scorer.rank(head=HEAD, relation=RELATION, top_k=wrong)  # type: ignore[arg-type]
+        with pytest.raises(SettingsError, match="give 1 or more"):
+            scorer.predict_relation((HEAD, TAIL), top_k=wrong)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="candidates is '5'; give a list"):
+        scorer.rank(head=HEAD, relation=RELATION, candidates=5)
     with pytest.raises(DataError, match="candidates is the text"):
         scorer.rank(head=HEAD, relation=RELATION, candidates="sodium")
     with pytest.raises(DataError, match="pair 0: 3 parts; expected head, tail"):

@@ -53,6 +53,15 @@ def test_a_folder_is_read_in_the_order_of_its_files(tmp_path: Path) -> None:
     assert repr(data).endswith("3/1/1 triples, 3 entities, 2 relations)")
 
 
+def test_settings_of_graphs_have_no_effect_on_a_folder_and_that_is_said(tmp_path: Path) -> None:
+    plain = load(tmp_path)
+    found = load_data(tmp_path, valid_share=0.3, languages=["de"], test_share=0.1)
+    assert found.notes == (
+        "a folder is divided already: valid_share, languages have no effect", *plain.notes
+    )  # fmt: skip
+    assert found.fingerprint == plain.fingerprint
+
+
 def test_labels_are_one_and_zero(tmp_path: Path) -> None:
     test = "c\ts\tb\t1\nc\ts\ta\t-1\na\tr\tb\t-1\nc\ts\tb\t-1\n"
     data = load(tmp_path / "toy", {"test.tsv": test})

@@ -16,8 +16,11 @@ from kgbert.engine import ScoringEngine
 from kgbert.evaluate import main
 from kgbert.evaluation import Wishes, evaluate
 from kgbert.judging import labelled_part
+from kgbert.outcome import SEED
+from kgbert.parts import make_lessons
 from kgbert.ranking import rank_triples
 from kgbert.run import Run
+from kgbert.settings import KnowledgeTrainSettings, Task
 from kgbert.thresholds import Thresholds
 from tests.kgbert.small_runs import write_data, write_run
 
@@ -250,6 +253,64 @@ def test_several_runs_are_averaged(tmp_path: Path, capsys: pytest.CaptureFixture
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     mean, sd = f"{np.mean(values):.4f}", f"{np.std(values, ddof=1):.4f}"
     assert ["MRR", mean, sd, "3"] in rows and len(set(values)) > 1
+
+
+@pytest.mark.parametrize(
+    ("trained", "task"),
+    [
+        ("link-prediction", "link-prediction"),
+        ("link-prediction", "triple-classification"),
+        ("relation-prediction", "relation-prediction"),
+    ],
+)
+def test_seen_is_what_was_learnt(tmp_path: Path, trained: Task, task: Task) -> None:
+    """An entity of training triples that --train-share left out was not seen."""
+    source = write_data(tmp_path / "data")
+    share: dict[str, Any] = {"train_share": 0.2, "task": trained, "max_length": 16}
+    data = write_run(tmp_path / "run", source, **share)
+    lessons = make_lessons(KnowledgeTrainSettings(dataset=str(source), **share), data)
+    learnt = {tuple(row) for row in lessons.given.triples.tolist()}
+    seen = {entity for head, _, tail in learnt for entity in (head, tail)}
+    assert 0 < len(learnt) == round(0.2 * len(data.train))
+    found = evaluate(Run.open(tmp_path / "run"), Wishes(task=task), say=lambda line: None)
+    groups, count = found.content["figures"], "queries"
+    asked = data.test.tolist()
+    if task == "link-prediction":
+        asked = asked + asked
+    elif task == "triple-classification":
+        asked, count = labelled_part(data, "test", seed=SEED).triples.tolist(), "triples"
+    new = sum(head not in seen or tail not in seen for head, _, tail in asked)
+    every = {entity for head, _, tail in data.train.tolist() for entity in (head, tail)}
+    assert new > sum(head not in every or tail not in every for head, _, tail in asked)
+    assert groups["entities"]["unseen"][count] == new
+    if task != "triple-classification":
+        turned = sum((tail, link, head) in learnt and head != tail for head, link, tail in asked)
+        told = groups["leakage"].get("reverse in train", {count: 0})
+        assert told[count] == turned
+
+
+def test_a_run_counts_once(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Named twice it would be two seeds without a deviation."""
+    (run.parent / "link").symlink_to(run)
+    for again in (run, run / ".", run.parent / "link"):
+        assert main([str(run), str(again), "--task", "triple-classification"]) == 2
+        assert f"{run}: is named twice" in capsys.readouterr().err
+    assert not (run / "evaluation").exists()
+
+
+def test_no_run_is_ranked_before_all_can_be(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    write_run(other, tmp_path / "data", max_length=16, seed=2)
+    assert main([str(other)]) == 0
+    assert main([str(run), str(other)]) == 2
+    assert "an evaluation is there already and is complete" in capsys.readouterr().err
+    assert not (run / LINKS).exists()
+    assert main([str(run), str(other), "--resume"]) == 0
+    assert "MRR" in capsys.readouterr().out
+    assert main([str(run), "--resume", "--precision", "bf16"]) == 2
+    assert "with another precision; choose" in capsys.readouterr().err
 
 
 def test_figures_of_another_run_or_task_are_not_overwritten(

@@ -12,7 +12,7 @@ import pytest
 from kbert.errors import RunError
 from kgbert.figure_tables import aligned, rank_lines
 from kgbert.metrics import rank_metrics
-from kgbert.protocol import link_protocol
+from kgbert.protocol import classification_protocol, link_protocol, relation_protocol
 from kgbert.rank_files import RankFolder
 from kgbert.ranking import Progress, rank_triples
 from kgbert.ranking_clock import RankingClock, TimeUp
@@ -70,6 +70,19 @@ def test_a_protocol_names_every_choice() -> None:
     ]
     assert len({line, *others}) == 1 + len(others)
     assert all("\n" not in each for each in (line, *others))
+
+
+def test_a_protocol_counts_what_is_asked() -> None:
+    """Of labelled triples only the true ones are ranked, and all are judged."""
+    data, engine = small_data(), real_engine()
+    labels = (np.arange(len(data.test)) % 3 == 0).astype(np.int8)
+    some = replace(data, test_labels=labels)
+    common: dict[str, Any] = {"part": "test", "texts": "name"}
+    assert f" test, {labels.sum()} triples;" in link_protocol(engine, some, **common)
+    assert f" test, {labels.sum()} triples;" in relation_protocol(engine, some, **common)
+    judged = classification_protocol(engine, some, thresholds="0.5", **common)
+    assert f" test, {len(labels)} triples;" in judged
+    assert link_protocol(engine, data, **common).count(f" {len(labels)} triples;") == 1
 
 
 def test_tables_keep_their_columns() -> None:

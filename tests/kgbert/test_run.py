@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import kbert
 from kbert.errors import KbertError, RunError
 from kbert.tokenizer import Tokenizer
+from kgbert import TripleScorer
 from kgbert.data import load_data
 from kgbert.record import DataRecord, RunRecord
 from kgbert.run import LABELS, Run, write_texts
@@ -40,6 +41,15 @@ def folder(tmp_path: Path) -> Path:
     RunRecord("link-prediction", LABELS, data, "a line", settings, {"x": "1"}).write(tmp_path)
     write_texts(tmp_path, DATA)
     return tmp_path
+
+
+def test_a_run_that_has_not_ended_is_told_from_none(tmp_path: Path) -> None:
+    (tmp_path / "a[1].partial-7-0be5f3a1").mkdir()
+    for opens in (Run.open, TripleScorer.from_pretrained):
+        with pytest.raises(RunError, match=r"no such run folder; .* --resume .*a\[1\]\.partial-7"):
+            opens(tmp_path / "a[1]")
+    with pytest.raises(RunError, match=r"no such run folder$"):
+        Run.open(tmp_path / "a")
 
 
 @given(st.dictionaries(TEXT | TRICKY, TEXT | TRICKY, max_size=6))

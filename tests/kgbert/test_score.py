@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -151,6 +153,22 @@ def test_mistakes_are_one_line(run: Path, file: Path, capsys: pytest.CaptureFixt
     out.write_text("mine")
     assert "exists already" in refused(run, file, "-o", out)
     assert out.read_text() == "mine"
+
+
+def test_a_pipe_is_scored_but_not_in_shards(
+    run: Path, file: Path, expected: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What can be read only once has nothing left when it is read for the second time."""
+    pipe, out = file.with_name("pipe"), file.with_name("out.tsv")
+    os.mkfifo(pipe)
+    assert score(run, pipe, "-o", out) == 2
+    assert "pipe: is no regular file" in capsys.readouterr().err
+    assert not out.with_name("out.tsv.shards").exists()
+    writer = threading.Thread(target=pipe.write_bytes, args=(file.read_bytes(),))
+    writer.start()
+    assert score(run, pipe) == 0
+    writer.join()
+    assert capsys.readouterr().out.splitlines() == expected
 
 
 def test_shards_of_another_job_are_refused(

@@ -142,6 +142,69 @@ def test_new_entities_need_only_a_text(folder: Path, scorer: TripleScorer, score
     assert said == ["3 of 5 triples are left out: a part of them is unknown"]
 
 
+def test_a_wrong_order_of_columns_is_said(scorer: TripleScorer) -> None:
+    head, relation, tail = IDS[0]
+    for row, where in (((head, tail, relation), "last"), ((relation, head, tail), "first")):
+        with pytest.raises(
+            DataError, match=f"neither id nor text .*; the relation seems to come {where}"
+        ):
+            scorer.score([IDS[1], row])
+    with pytest.raises(DataError) as caught:
+        scorer.score([(head, "likes", tail)])
+    assert "seems to come" not in str(caught.value)
+
+
+def test_a_local_name_or_a_name_before_a_description_is_suggested(folder: Path) -> None:
+    texts = {"http://example.org/q1": "Wien: city on the Danube"}
+    scorer = TripleScorer.from_pretrained(folder, texts=texts)
+    for wrong in ("q1", "Wien"):
+        with pytest.raises(DataError, match=r"did you mean 'http://example\.org/q1'\?"):
+            scorer.score((wrong, *IDS[0][1:]))
+
+
+def test_ids_of_digits_that_became_numbers_are_told_apart(folder: Path) -> None:
+    texts = Texts(DATA.texts.entities, DATA.texts.relations)
+    ids = tuple(f"{number:08}" for number in range(10**6, 10**6 + len(DATA.entities)))
+    digits = dataclasses.replace(DATA, entities=ids, texts=texts, fingerprint="2" * 64)
+    scorer = TripleScorer.from_pretrained(folder, texts=digits, allow_other_graph=True)
+    assert scorer.score((ids[0], 0, ids[1])) == scorer.score((0, 0, 1))
+    for form in ((10**6, 0, 1), np.array([[0, 0, 10**6]])):
+        with pytest.raises(DataError, match=r"there is no entity 1000000; .* with dtype=str"):
+            scorer.score(form)
+
+
+def test_rows_without_order_are_no_triples(scorer: TripleScorer) -> None:
+    """The keys of a mapping are three strings, which must not be read as texts."""
+    row = dict(zip(("head", "relation", "tail"), IDS[0], strict=True))
+    for wrong in ([row], [set(IDS[0])], row):
+        for on_missing in ("text", "id", "skip"):
+            with pytest.raises(DataError, match=r"give \(head, relation, tail\)"):
+                scorer.score(wrong, on_missing=on_missing)  # type: ignore[arg-type]
+    both = scorer.score({IDS[0], IDS[1]})  # a set of triples is a list in some order
+    assert sorted(both) == sorted(scorer.score(IDS[:2]))
+
+
+def test_what_stands_for_nothing_is_skipped(folder: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    said: list[str] = []
+    scorer = TripleScorer.from_pretrained(folder, announce=said.append)
+    for nothing in (None, float("nan"), np.float64("nan"), pandas.NA, pandas.NaT):
+        frame = pandas.DataFrame(IDS[:2], columns=["head", "relation", "tail"], dtype=object)
+        frame.loc[1, "tail"] = nothing
+        for form in (frame, [IDS[0], (*IDS[1][:2], nothing)]):
+            assert np.isnan(scorer.score(form, on_missing="skip")).tolist() == [False, True]
+            with pytest.raises(DataError, match=r"triple 1: the entity is '.*' .*; give an id"):
+                scorer.score(form)
+    assert len(said) == 10
+
+
+def test_a_blank_node_is_read_as_its_label(scorer: TripleScorer) -> None:
+    rdflib = pytest.importorskip("rdflib")
+    _, relation, tail = IDS[0]
+    found = scorer.score((rdflib.BNode("b0"), relation, tail), on_missing="id")
+    assert found == scorer.score((":b0", relation, tail), on_missing="text")  # as in training
+
+
 def test_bad_input_is_one_clear_line(scorer: TripleScorer) -> None:
     head, relation, tail = IDS[0]
     pandas = pytest.importorskip("pandas")
@@ -151,6 +214,13 @@ def test_bad_input_is_one_clear_line(scorer: TripleScorer) -> None:
         ([(*IDS[0], "1")], r"triple 0: 4 parts; expected head, relation, tail"),
         ([IDS[0], IDS[1][:2]], "triple 1: 2 parts"),
         ((head, relation), "triple 0: 2 parts"),
+        ([head], "triple 0: 1 part; expected"),
+        (dict(zip(("head", "relation", "tail"), IDS[0], strict=True)), "a dict is no list of rows"),
+        ([IDS[0], {"head": head, "relation": relation, "tail": tail}], "triple 1: a dict has no"),
+        ([{head, relation, tail}], r"triple 0: a set has no .*; give \(head, relation, tail\)"),
+        (b"abc", "a bytes is no list"),
+        ([b"abc"], "triple 0: a bytes has no parts"),
+        (torch.zeros(3), "triple 0: 1 part;"),
         ("sodium is a metal", "is a text; give a triple"),
         (3, "is no triple"),
         (np.array("sodium"), "is no triple"),
@@ -167,6 +237,13 @@ def test_bad_input_is_one_clear_line(scorer: TripleScorer) -> None:
     rdflib = pytest.importorskip("rdflib")
     with pytest.raises(DataError, match=r"triple 0: .*surrogate"):
         scorer.score((head, relation, rdflib.Literal("\ud800")))
+    for wrong in ({1: "one"}, {"X1": " "}, {"X1": None}):
+        with pytest.raises(DataError, match=r"entity .*(an id is a string|has an empty text)"):
+            scorer.entities.having(wrong)
+    for nothing in ('""', '"  "@en', rdflib.Literal("")):
+        for on_missing in ("text", "id"):
+            with pytest.raises(DataError, match=r"triple 1: the entity is '\s*', no text"):
+                scorer.score([IDS[0], (nothing, relation, tail)], on_missing=on_missing)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="holds nothing to read"):
         scorer.score(("\u200b", relation, tail), on_missing="text")
     for setting, message in (
@@ -192,8 +269,12 @@ def test_classes_follow_the_thresholds(scorer: TripleScorer, scores: Any) -> Non
     middle = float(np.median(scores))
     assert np.array_equal(scorer.classify(IDS, threshold=middle), scores >= middle)
     assert 0 < scorer.classify(IDS, threshold=middle).sum() < len(IDS)
-    with pytest.raises(SettingsError, match="from 0 to 1"):
-        scorer.classify(IDS, threshold=1.5)
+    for wrong in (1.5, -0.1, float("nan")):
+        with pytest.raises(SettingsError, match="from 0 to 1"):
+            scorer.classify(IDS, threshold=wrong)
+    for wrong in (None, "rel", [0.5]):  # type: ignore[assignment]
+        with pytest.raises(SettingsError, match="give relation, global, or a number"):
+            scorer.classify(IDS, threshold=wrong)
     with pytest.raises(SettingsError, match="on every triple"):
         scorer.classify(IDS, on_missing="skip")
 
@@ -217,8 +298,14 @@ def test_calibration_is_kept_in_the_run(tmp_path: Path) -> None:
     (run / "calibrator.json").write_text("{}")
     with pytest.raises(RunError, match=r"calibrator\.json: damaged"):
         TripleScorer.from_pretrained(run)
-    with pytest.raises(DataError, match="expected as many labels, 0 or 1"):
-        scorer.calibrate(IDS[:2], labels=[0.7, 0.2])
+    for triples, wrong in (
+        (IDS[:2], [0.7, 0.2]), (IDS[:2], [1, -1]), (IDS[:2], ["1", "0"]), (IDS[:2], [[1], [0]]),
+        (IDS[:2], [1, 0, 1]), (IDS[:2], 1),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match="expected as many labels, 0 or 1"):
+            scorer.calibrate(triples, labels=wrong)
+    with pytest.raises(DataError, match="1 true and 0 false triples"):
+        scorer.calibrate(IDS[0], labels=1)
     with pytest.raises(SettingsError, match="or triples with their labels"):
         scorer.calibrate(true)
     with pytest.raises(SettingsError, match="has no thresholds"):
@@ -253,6 +340,11 @@ def test_another_graph_is_refused_or_said(folder: Path, scores: Any) -> None:
     assert len(said) == 1 and "other is not the data" in said[0]
     assert np.array_equal(allowed.score(ROWS), scores)
     assert np.array_equal(TripleScorer.from_pretrained(folder, texts=DATA).score(IDS), scores)
+
+
+def test_another_precision_is_refused(folder: Path) -> None:
+    with pytest.raises(SettingsError, match="no precision 'fp16'; known are 32, bf16"):
+        TripleScorer.from_pretrained(folder, precision="fp16")  # type: ignore[arg-type]
 
 
 def test_low_precision_is_near(folder: Path, scorer: TripleScorer) -> None:

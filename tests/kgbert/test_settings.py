@@ -81,6 +81,24 @@ def test_flags_override_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture
     assert settings_from(path, {}) == expected
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [["--ties", "realistic"], ["--score", "difference"], ["--no-static-negatives"]],
+)
+def test_a_default_that_is_asked_for_contradicts_the_original(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*flags, "--original", "--print-config"]) == 2
+    assert f"{flags[0].replace('--no-', '--')} " in (said := capsys.readouterr().err)
+    assert "contradicts --original" in said
+    path = tmp_path / "recipe.yaml"  # of a run: all settings, so none of them is a choice
+    path.write_text(KnowledgeTrainSettings(dataset="UMLS").to_yaml(), encoding="utf-8")
+    assert main(["--config", str(path), "--original", "--print-config"]) == 0
+    assert main([*flags, "--print-config"]) == 0
+    same = ["--ties", "optimistic", "--score", "logit1", "--static-negatives"]
+    assert main([*same, "--original", "--print-config"]) == 0
+
+
 def test_a_mistake_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--train-share", "2"]) == 2
     assert capsys.readouterr().err == (

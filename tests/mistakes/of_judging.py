@@ -23,6 +23,11 @@ _EVALUATING: Final = (
         says="nowhere: no such run folder",
     ),
     Mistake(
+        what="a run that is named twice",
+        line="kgbert.evaluate judge ./judge --task triple-classification",
+        says="judge: is named twice; name each run once",
+    ),
+    Mistake(
         what="a run of kbert.train",
         line="kgbert.evaluate run",
         says="run: not a run of kgbert.train, but of another command",
@@ -140,6 +145,14 @@ _SCORING: Final = (
         says="ask.tsv:1: 'belongs' is neither id nor text of any relation; did you mean"
         " 'belongs_to'?; if it is new, on_missing 'text' reads it as it stands, 'id' as"
         " words, 'skip' leaves it out",
+    ),
+    Mistake(
+        what="columns in another order",
+        line=_SCORE,
+        files={"ask.tsv": "lithium\talkali_metals\tbelongs_to\n"},
+        says="ask.tsv:1: 'alkali_metals' is neither id nor text of any relation; if it is new,"
+        " on_missing 'text' reads it as it stands, 'id' as words, 'skip' leaves it out; the"
+        " relation seems to come last; give head, relation, tail",
     ),
     Mistake(
         what="texts without a TAB",

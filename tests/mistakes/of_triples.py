@@ -125,6 +125,12 @@ _TRAINING: Final = (
         " one of them out",
     ),
     Mistake(
+        what="a default that contradicts",
+        line=f"{_TRAIN} --original --ties realistic",
+        says="--ties realistic contradicts --original, which is --ties optimistic; leave"
+        " one of them out",
+    ),
+    Mistake(
         what="descriptions that are not there",
         line=f"{_TRAIN} --texts description",
         files={"facts/entity2textlong.txt": None},

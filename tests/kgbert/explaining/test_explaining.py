@@ -142,6 +142,17 @@ def test_equal_texts_tie(case: Case) -> None:
     assert f"by ties {each.best} to {each.worst}" in found.render()
 
 
+def test_a_shared_text_does_not_say_what_is_known(case: Case) -> None:
+    text = "one and the same"
+    scorer = TripleScorer.from_pretrained(case.folder, texts=dict.fromkeys(("e1", "e2"), text))
+    scope = Scope(candidates=2, neighbours=0)
+    for triple in ((text, "r1", "e7"), [(text, "r1", "e7")]):
+        with pytest.raises(DataError, match="head: 'one and the same' is the text of 2 of them"):
+            scorer.explain(triple, data=case.data, scope=scope)
+    found = scorer.explain(("e2", "r1", "e7"), data=case.data, scope=scope)
+    assert scorer.explain((text, "r1", "e7"), scope=scope).difference == found.difference
+
+
 def test_the_top_is_ordered_and_names_the_answer(case: Case) -> None:
     row = case.data.test[0]
     found = case.explain(row, scope=Scope(candidates=None, top=50))
