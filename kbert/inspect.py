@@ -106,17 +106,12 @@ def _check(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
                 )
     elif options.allow_other_graph or not options.effects:
         raise SettingsError("--allow-other-graph and --no-effects have no effect without --run")
-    if options.html is not None and not options.overwrite and _is_there(options.html):
-        raise SettingsError(f"{options.html}: exists already; choose another --html or --overwrite")
+    if options.html is not None:
+        from kbert.pages.place import check_place
+
+        check_place(options.html, overwrite=options.overwrite)
     if options.html is None and options.overwrite:
         raise SettingsError("--overwrite has no effect without --html")
-
-
-def _is_there(file: Path) -> bool:
-    try:
-        return file.exists()
-    except OSError:  # such as a name that is too long; writing says so
-        return False
 
 
 def _write(file: Path, page: str) -> None:

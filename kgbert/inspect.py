@@ -57,7 +57,9 @@ def _inspect(options: argparse.Namespace) -> None:
     scope = _scope(options)
     page: Path | None = options.html
     if page is not None:
-        _check_page(page, overwrite=options.overwrite)
+        from kbert.pages.place import check_place
+
+        check_place(page, overwrite=options.overwrite)
     from kgbert.scorer import TripleScorer
 
     scorer = TripleScorer.from_pretrained(options.run, device=options.device, announce=console.say)
@@ -112,11 +114,6 @@ def _data(options: argparse.Namespace) -> KnowledgeData | None:
             " (--dataset names the data)"
         )
         return None
-
-
-def _check_page(page: Path, *, overwrite: bool) -> None:
-    if page.exists() and not overwrite:
-        raise SettingsError(f"{page}: exists already; choose another --html, or say --overwrite")
 
 
 if __name__ == "__main__":

@@ -111,13 +111,17 @@ def _summary(tree: SentenceTree) -> Html:
     injected = len(tree) - sum(tree.trunk)
     parts = [
         f"{len(tree)} tokens, {injected} of them facts",
-        f"{len(tree.nodes)} mentions with {facts} facts",
+        f"{_count(len(tree.nodes), 'mention')} with {_count(facts, 'fact')}",
     ]
     if tree.omitted:
         parts.append(f"{tree.omitted} facts did not fit")
     if tree.cut:
         parts.append(f"{tree.cut} tokens of the text were cut")
     return join(element("p", " · ".join(parts), class_="summary"))
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def frame(page: Html, *, height: int, title: str = "Sentence tree") -> Html:

@@ -55,13 +55,16 @@ def _tags(outcome: Outcome) -> Html:
 
 def effects_table(outcome: Outcome, effects: Sequence[Effect]) -> Html:
     """Return a row for each fact: how the prediction changes where the graph lacks it."""
-    names = ["without the fact", "Δ probability", "", "then predicted", "comes in instead"]
+    names = ["without the fact", "then predicted", "Δ probability", "", "comes in instead"]
     if outcome.words:
         names.insert(1, "of the word")
-    head = element("tr", [element("th", name, scope="col") for name in names])
+    head = element("tr", [element("th", name, scope="col", class_=None if name else "bar")
+                          for name in names])  # fmt: skip
     rows = [_effect(outcome, effect) for effect in effects]
     table = element("table", element("thead", head), element("tbody", rows))
-    return element("div", table, class_="scroll")
+    return element(
+        "div", table, class_="scroll", tabindex=0, role="region", aria_label="What each fact does"
+    )
 
 
 def _effect(outcome: Outcome, effect: Effect) -> Html:
@@ -74,11 +77,11 @@ def _effect(outcome: Outcome, effect: Effect) -> Html:
         "tr",
         element("td", *_fact(effect.words)),
         None if word is None else element("td", word, " ", element("small", before)),
+        element("td", isolated(effect.label), " instead" if changed else None, flips),
         element("td", f"{effect.change:+.4f}".replace("-", "−"), class_="number"),
         element(
             "td", _bar(min(0.0, effect.change), max(0.0, effect.change), signed=True), class_="bar"
         ),
-        element("td", isolated(effect.label), " instead" if changed else None, flips),
         element("td", element("ul", instead) if instead else "nothing"),
         class_="flip" if changed or effect.flips else None,
     )

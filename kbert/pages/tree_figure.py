@@ -42,8 +42,13 @@ class _Line:
     x: float = 0.0
 
 
-def tree_figure(tree: SentenceTree, labels: Sequence[str], *, width: int, label: str) -> Html:
-    """Draw a tree within `width` pixels; `label` says to a screen reader what it is."""
+def tree_figure(
+    tree: SentenceTree, labels: Sequence[str], *, width: int, label: str, still: bool = False
+) -> Html:
+    """Draw a tree within `width` pixels; `label` says to a screen reader what it is.
+
+    A `still` one is one picture, for a page without a script: its tokens are no buttons.
+    """
     chips: list[Chip] = []
     parts: list[Html] = []
     y = 0.0
@@ -54,13 +59,13 @@ def tree_figure(tree: SentenceTree, labels: Sequence[str], *, width: int, label:
         chips += below
         parts += drawn
         y += 10
-    tokens = [_draw(chip, tree, labels) for chip in sorted(chips)]
+    tokens = [_draw(chip, tree, labels, still=still) for chip in sorted(chips)]
     return element(
         "svg",
         *parts,
         *tokens,
         class_="tree",
-        role="group",
+        role="img" if still else "group",
         aria_label=label,
         viewBox=f"-4 0 {width + 8} {y:.0f}",
         width=width + 8,
@@ -150,24 +155,27 @@ def _underline(start: float, end: float, *, y: float) -> Html:
     )
 
 
-def _draw(chip: Chip, tree: SentenceTree, labels: Sequence[str]) -> Html:
+def _draw(chip: Chip, tree: SentenceTree, labels: Sequence[str], *, still: bool) -> Html:
     middle = chip.x + chip.width / 2
     soft, text = tree.soft_positions[chip.token], labels[chip.token]
     said = f"{fitted(text, 60)}, token {chip.token}, soft position {soft}"
     said += ", of a fact" if chip.kind == "branch" else ""
+    button: dict[str, str | int] = {
+        "data_token": chip.token,
+        "role": "button",
+        "tabindex": 0 if chip.token == 0 else -1,
+        "aria_label": said,
+        "aria_pressed": "false",
+    }
     return element(
         "g",
-        element("title", said),
+        None if still else element("title", said),
         element("rect", x=chip.x, y=chip.y, width=chip.width, height=_CHIP, rx=5),
         element("text", fitted(text, _LONGEST), class_="piece", x=middle, y=chip.y + 17),
         element("text", chip.token, class_="hard", x=middle, y=chip.y - 3),
         element("text", soft, class_="soft", x=middle, y=chip.y + _CHIP + 11),
         class_=f"token {chip.kind}",
-        data_token=chip.token,
-        role="button",
-        tabindex=0 if chip.token == 0 else -1,
-        aria_label=said,
-        aria_pressed="false",
+        **({} if still else button),
     )
 
 
@@ -186,11 +194,23 @@ def _length(labels: Sequence[str]) -> float:
     return sum(map(_width, labels)) + _GAP * max(0, len(labels) - 1)
 
 
-def both_figures(tree: SentenceTree, labels: Sequence[str]) -> Html:
+def both_figures(
+    tree: SentenceTree,
+    labels: Sequence[str],
+    *,
+    wide: int = 880,
+    narrow: int = 340,
+    still: bool = False,
+) -> Html:
     """Draw a tree for wide windows and for narrow ones; the style shows one of them."""
     facts = sum(len(node.branches) for node in tree.nodes)
     label = f"Sentence tree: {len(tree)} tokens, {len(tree.nodes)} mentions, {facts} facts"
+    label += "" if not still else f"; the sentence is: {fitted(tree.text, 200)}"
     return join(
-        element("div", tree_figure(tree, labels, width=880, label=label), class_="wide"),
-        element("div", tree_figure(tree, labels, width=340, label=label), class_="narrow"),
+        [
+            element(
+                "div", tree_figure(tree, labels, width=width, label=label, still=still), class_=name
+            )
+            for name, width in (("wide", wide), ("narrow", narrow))
+        ],
     )

@@ -20,7 +20,10 @@ KIND: Final = "pretraining"
 
 @dataclass(frozen=True, slots=True)
 class PretrainReport:
-    """What a run came to; `step` is that of the weights that were kept."""
+    """What a run came to; `step` is that of the weights that were kept.
+
+    `slots` are the token slots of its batches, padding included, if they were counted.
+    """
 
     settings: PretrainSettings
     corpus: dict[str, Any]
@@ -33,6 +36,7 @@ class PretrainReport:
     training_seconds: float
     seconds: float
     diverged: str = ""
+    slots: int | None = None
 
     def to_mapping(self) -> dict[str, Any]:
         """List the figures for `metrics.json`."""
@@ -49,6 +53,7 @@ class PretrainReport:
                 for measure in self.measures
             ],
             "tokens": self.tokens,
+            "padding_share": 1 - self.tokens / self.slots if self.slots else None,
             "training_seconds": self.training_seconds,
             "tokens_per_second": self.tokens / max(1e-9, self.training_seconds),
             "seconds": self.seconds,

@@ -122,6 +122,7 @@ def _run(settings: PretrainSettings, folder: Path, *, start: float, going: bool)
         measures=training.measures,
         samples=shown,
         tokens=training.tokens,
+        slots=training.slots,
         training_seconds=training.seconds,
         seconds=keeper.seconds,
         diverged="" if ended is None else str(ended).partition("; the last good checkpoint")[0],

@@ -56,6 +56,7 @@ class Training:
         self.measures: list[Measure] = []
         self.saved_step = 0
         self.tokens = 0
+        self.slots: int | None = 0  # as far as it was counted from the first step on
         self.seconds = 0.0
         self._train = train
         self._held_out = held_out

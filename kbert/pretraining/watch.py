@@ -110,6 +110,7 @@ class Watch:
             "measures": [asdict(measure) for measure in training.measures],
             "saved_step": training.saved_step,
             "tokens": training.tokens,
+            "slots": training.slots,
             "seconds": training.seconds,
             "totals": self._totals.values,
             "carried": self._carried.counts(),
@@ -128,6 +129,7 @@ class Watch:
             for each in state["measures"]
         ]
         training.saved_step, training.tokens = state["saved_step"], state["tokens"]
+        training.slots = state.get("slots")  # a checkpoint of an older version has none
         training.seconds = state["seconds"]
         self._totals.values = list(state["totals"])
         self._carried = Work.of(state["carried"], before=state["carried_seconds"])
@@ -149,6 +151,8 @@ class Watch:
         losses, self._totals = self._totals.losses(), Totals()
         seconds = max(1e-9, carried.before)
         training.tokens += carried.tokens
+        if training.slots is not None:
+            training.slots += carried.slots
         training.seconds += seconds
         row = _row(core, losses, phase=place.leg + 1, kind="train")
         row |= {"rate": _rate(core), "tokens": training.tokens}

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kbert.pages.labels import labels_of
 from kbert.pages.markup import Html, element, isolated, join
 from kbert.pages.page import section
+from kbert.pages.tree_figure import both_figures
 from kbert.run_pages import plots
 from kbert.run_pages.plots import Series
 from kbert.run_pages.tables import (
@@ -17,14 +19,26 @@ from kbert.run_pages.tables import (
     estimates,
     facts,
     settings,
+    share,
     table,
 )
 
 if TYPE_CHECKING:
     from kbert.run_pages.folder import RunFiles
     from kbert.run_pages.mistakes import Tested, Wrong
+    from kbert.tree import SentenceTree
 
 _LONGEST = 1_500  # characters of a text that was read wrongly
+_DRAWN = 128  # tokens of a tree that is drawn
+_BAD_LABEL = (
+    "The surest first: in brackets the probability of what was said less that of the right label,"
+    " and file and line. Each with the tree that was read; under a token stands its soft position."
+)
+_BAD = {
+    "tagging": "In brackets how many entities were missed or made up, and file and line. Each with"
+    " the tree that was read; under a token stands its soft position.",
+    "qa": "In brackets 1 less the F1 of the answer, and where the question stands.",
+}
 
 
 def title(files: RunFiles) -> str:
@@ -41,7 +55,8 @@ def body(files: RunFiles, tested: Tested | None, *, why_not: str) -> Html:
         section("How it learnt", *curves(found), _learning(found), name="learning"),
         section("What it read", beside(_splits(found), _graph(run)), name="reading"),
         None if tested is None or not tested.wrong else section(
-            f"Worst of {tested.wrong:,} wrong predictions", _worst(tested.worst), name="mistakes"
+            f"Worst of {tested.wrong:,} wrong predictions", _worst(tested.worst), name="mistakes",
+            note=_BAD.get(files.task, _BAD_LABEL),
         ),
         making(found, run),
     )  # fmt: skip
@@ -119,8 +134,8 @@ def _learning(found: Mapping[str, Any]) -> Html:
             "kept the weights of epoch": f"{found.get('best_epoch')} of {len(epochs)}",
             "parameters": found.get("parameters"),
             "peak learning rate": found.get("learning_rate"),
-            "padding, share of the token slots in train": _share(padding.get("train")),
-            "padding in test": _share(padding.get("test")),
+            "padding, share of the token slots in train": share(padding.get("train")),
+            "padding in test": share(padding.get("test")),
             "examples a second, validation included": examples / training if training else None,
             "time in all": duration(found.get("seconds", 0.0)),
         },
@@ -130,9 +145,9 @@ def _learning(found: Mapping[str, Any]) -> Html:
 def _splits(found: Mapping[str, Any]) -> Html:
     rows = [
         [name, f"{split['examples']:,}", f"{split['tokens'] / max(1, split['examples']):.1f}",
-         f"{split['facts']:,}", _share(split["with_facts"] / max(1, split["examples"])),
+         f"{split['facts']:,}", share(split["with_facts"] / max(1, split["examples"])),
          f"{split['omitted_facts']:,}", f"{split['cut_examples']:,}",
-         _share(split["unknown_share"])]
+         share(split["unknown_share"])]
         for name, split in found.get("splits", {}).items()
     ]  # fmt: skip
     head = ("set", "examples", "tokens each", "facts", "examples with facts", "facts left out",
@@ -160,19 +175,25 @@ def _worst(worst: Sequence[Wrong]) -> Html:
 
 
 def _mistake(each: Wrong) -> Html:
-    tree = (
-        None
-        if each.tree is None
-        else element("pre", each.tree.render(), class_="drawing", dir="auto")
-    )
+    tree = None if each.tree is None else drawn(each.tree, each.pieces)
     return join(
         element("p", "right: ", element("strong", isolated(each.right)), ", said: ",
                 element("strong", isolated(each.said or "nothing")),
                 f" (by {each.badness:.2f}; ", isolated(Path(each.place).name), ")"),
-        None if tree else element("blockquote", _cut(each.text), dir="auto"),
-        None if tree or each.pair is None else element("blockquote", _cut(each.pair), dir="auto"),
+        element("blockquote", _cut(each.text), dir="auto"),
+        None if each.pair is None else element("blockquote", _cut(each.pair), dir="auto"),
         tree,
     )  # fmt: skip
+
+
+def drawn(tree: SentenceTree, pieces: Sequence[str]) -> Html:
+    """Draw the tree that was read, and write it folded up; one that is too long is only written."""
+    text = element("pre", tree.render(), class_="drawing", dir="auto")
+    if len(tree) > _DRAWN:
+        return text
+    figures = both_figures(tree, labels_of(tree, pieces), wide=820, narrow=300, still=True)
+    written = element("details", element("summary", "The tree as text"), text)
+    return element("div", figures, written, class_="tree")
 
 
 def making(found: Mapping[str, Any], run: Mapping[str, Any]) -> Html:
@@ -185,10 +206,6 @@ def environment(found: Mapping[str, Any], run: Mapping[str, Any]) -> Html:
     """Return what the run was made with."""
     versions = run.get("versions") or found.get("versions") or {}
     return facts("Made with", {**versions, "hardware": found.get("hardware")})
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
 
 
 def _cut(text: str) -> str:

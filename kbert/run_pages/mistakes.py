@@ -33,7 +33,10 @@ WORST: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A wrong prediction: the text, what was right, what was said, how bad it is, and its tree."""
+    """A wrong prediction: the text, what was right, what was said, how bad it is, and its tree.
+
+    `pieces` are the texts of the tree's tokens.
+    """
 
     text: str
     pair: str | None
@@ -42,6 +45,7 @@ class Wrong:
     badness: float
     place: str
     tree: SentenceTree | None = None
+    pieces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,4 +214,9 @@ def _worst(model: Model, wrong: Sequence[Wrong]) -> tuple[Wrong, ...]:
     from dataclasses import replace
 
     chosen = sorted(wrong, key=lambda each: -each.badness)[:WORST]
-    return tuple(replace(each, tree=model.inject(each.text, each.pair)) for each in chosen)
+    trees = [model.inject(each.text, each.pair) for each in chosen]
+    piece = model.inject.tokenizer.piece
+    return tuple(
+        replace(each, tree=tree, pieces=tuple(map(piece, tree.token_ids)))
+        for each, tree in zip(chosen, trees, strict=True)
+    )

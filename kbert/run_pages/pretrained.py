@@ -11,7 +11,7 @@ from kbert.run_pages import plots
 from kbert.run_pages.finetuned import making
 from kbert.run_pages.folder import numbers
 from kbert.run_pages.plots import Series
-from kbert.run_pages.tables import beside, duration, facts, table
+from kbert.run_pages.tables import beside, duration, facts, share, table
 
 if TYPE_CHECKING:
     from kbert.run_pages.folder import RunFiles
@@ -100,6 +100,7 @@ def _learning(found: Mapping[str, Any], run: Mapping[str, Any]) -> Html:
             "parameters": found.get("parameters"),
             "tokens": found.get("tokens"),
             "tokens a second": found.get("tokens_per_second"),
+            "padding, share of the token slots": share(found.get("padding_share")),
             "packed": run.get("settings", {}).get("packing"),
             "time of training": duration(found.get("training_seconds", 0.0)),
             "time in all": duration(found.get("seconds", 0.0)),

@@ -42,12 +42,14 @@ pre.drawing {
   overflow-x: auto; line-height: 1.35; font-size: .85rem; background: var(--panel);
   padding: .6rem .8rem; border-radius: .4rem; margin: .4rem 0;
 }
+.mistakes .token { cursor: default; }
 .samples li { overflow-wrap: anywhere; }
 .warning { font-weight: 600; color: var(--bad); }
 @media (max-width: 30rem) {
   figure.plot svg text { font-size: 12px; }
 }
 @media print {
+  section:not(.mistakes) details::details-content { content-visibility: visible; block-size: auto; }
   pre.drawing, .mistakes blockquote, .long { max-height: none; overflow: visible; }
   pre.drawing { white-space: pre-wrap; }
   table.figures { font-size: .8rem; }

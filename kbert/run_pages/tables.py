@@ -135,6 +135,11 @@ def written(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
+def share(value: float | None) -> str:
+    """Write a share as a percentage; None is a dash."""
+    return "–" if value is None else f"{value:.1%}"
+
+
 def duration(seconds: float) -> str:
     """Write a time in the unit that suits it."""
     if seconds < 90:

@@ -109,6 +109,11 @@ def test_nothing_complains_nothing_leaves_and_nothing_sticks_out(
         "['.wide', '.narrow'].map(s => getComputedStyle(document.querySelector(s)).display)"
     )
     assert shown == (["none", "block"] if width == 390 else ["block", "none"])
+    reach = page.evaluate(  # what is said without the fact, and by how much, needs no scrolling
+        "Math.max(...Array.from(document.querySelectorAll('.effects .number'),"
+        " cell => cell.getBoundingClientRect().right))"
+    )
+    assert 0 < reach <= width
 
 
 def test_the_grid_is_the_visible_matrix(page: Page, file: Path, account: Account) -> None:

@@ -84,6 +84,24 @@ def test_a_run_folder_is_a_model_for_everyone(settings: Settings, tmp_path: Path
     assert kbert.encode(["a text"], source=folder).shape == (1, theirs.config.hidden_size)
 
 
+@pytest.mark.parametrize("packing", [False, True])
+def test_the_share_of_padding_is_that_of_the_batches(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packing: bool
+) -> None:
+    ids: list[torch.Tensor] = []
+    portion = Pretraining.portion
+
+    def seen(self: Pretraining, part: Any, whole: torch.Tensor) -> Any:
+        ids.append(part.inputs.token_ids.ravel())
+        return portion(self, part, whole)
+
+    monkeypatch.setattr(Pretraining, "portion", seen)
+    pretrain(settings(phases=["4x32", "3x64"], packing=packing))
+    found = json.loads((tmp_path / "run" / "metrics.json").read_bytes())["padding_share"]
+    assert found > 0
+    assert found == pytest.approx(float((torch.cat(ids) == 0).double().mean()))
+
+
 def test_fine_tuning_begins_with_it(
     settings: Settings, tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def write(folder: Path, *, diverged: str = "", measured: bool = True) -> Path:
         measures=[Measure(30, 0.3333, scores)] if measured else [],
         samples=[f"{HOSTILE} one", "a [cat] sat"] if measured else [],
         tokens=40_000,
+        slots=None if diverged else 50_000,
         training_seconds=20.0,
         seconds=25.0,
         diverged=diverged,
@@ -49,6 +50,7 @@ def test_the_page_has_curves_figures_samples_and_settings(tmp_path: Path) -> Non
     folder = write(tmp_path / "run")
     found = check_page(write_page(folder).read_text(encoding="utf-8"))
     for wanted in (
+        "padding, share of the token slots20.0%",
         "0.3333", "0.4444", "5,555", "77,777", "8,888", "123,456", "2,000", "a [cat] sat",
         "<script>alert(1)</script>", "held out", "--mask-rate",
     ):  # fmt: skip
@@ -63,6 +65,7 @@ def test_a_training_that_ended_early_says_so(tmp_path: Path) -> None:
     folder = write(tmp_path / "run", diverged="the loss is no number", measured=False)
     found = check_page(write_page(folder).read_text(encoding="utf-8"))
     assert "ended early: the loss is no number" in found.text
+    assert "padding, share of the token slots–" in found.text  # it was not counted
     assert "No texts were held out" in found.text
 
 

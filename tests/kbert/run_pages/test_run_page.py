@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 import kbert
+from graphs import TripleStore
 from kbert.run_page import main, report_on, write_page
+from kbert.run_pages.finetuned import drawn
 from kbert.run_pages.mistakes import examine
-from tests.kbert.run_pages.reading import check_page
+from tests.kbert.run_pages.reading import Reader, check_page
 
 Runs = Callable[[str], Path]
 HOSTILE = '<img src=x onerror=alert(1)> "quoted" \u202eturned 😀 北京 مرحبا'
@@ -70,11 +72,41 @@ def test_the_page_has_it_all(run: Path, tmp_path: Path, capsys: pytest.CaptureFi
     for wanted in (
         f"{metrics['test']['accuracy']:.4f}", f"{metrics['dev']['macro_f1']:.4f}", "padding",
         "Confusion", "wrong predictions", "--learning-rate", "fingerprint", "graph.spo",
-        metrics["hardware"], "└─ ",
+        metrics["hardware"], "right label", "test.tsv:",
+        "└─ ",
     ):  # fmt: skip
         assert wanted in found.text, wanted
-    assert len(found.named("svg")) == 2  # the curves
+    tested = examine(folder)
+    assert tested is not None
+    trees = [svg for svg in found.named("svg") if svg.get("class") == "tree"]
+    assert all(tree["role"] == "img" for tree in trees)
+    assert len(trees) == 2 * len(tested.worst) > 0  # for wide windows and for narrow ones
+    assert len(found.named("svg")) == 2 + len(trees)  # and the curves
+    for each, tree in zip(tested.worst, trees[::2], strict=True):
+        assert each.text in (tree["aria-label"] or "")
     assert write_page(folder).read_text(encoding="utf-8") == text  # made again, the same
+
+
+def test_trees_are_drawn_with_all_their_tokens(run: Path) -> None:
+    tested = examine(run)
+    assert tested is not None
+    each = next(each for each in tested.worst if each.tree is not None and each.tree.nodes)
+    assert each.tree is not None
+    drawing = Reader(drawn(each.tree, each.pieces))
+    chips = [g for g in drawing.named("g") if str(g["class"]).startswith("token ")]
+    assert len(chips) == 2 * len(each.tree) == 2 * len(each.pieces)
+    assert sum(g["class"] == "token branch" for g in chips) == 2 * each.tree.trunk.count(False) > 0
+    assert not any("role" in g or "tabindex" in g for g in chips)  # a report has no script
+    for piece in each.pieces:
+        assert piece in drawing.text
+
+
+def test_a_tree_that_is_too_long_to_draw_is_written(make_tokenizer: Any) -> None:
+    tokenizer = make_tokenizer("北京的首都中国")
+    store = TripleStore.from_triples([("北京", "首都", "中国")])
+    tree = kbert.Injector(store, tokenizer, max_length=256)("北京" + "的" * 200)
+    found = Reader(drawn(tree, ()))
+    assert not found.named("svg") and "首都: 中国" in found.text
 
 
 def test_the_command_writes_it(small_data: Path, tmp_path: Path, capsys: Any) -> None:
@@ -144,7 +176,8 @@ def test_without_matplotlib_it_is_said_once(
     said = capsys.readouterr().err
     assert said.count("matplotlib is not installed") == 1 and said.count("\n") == 2
     found = check_page((folder / "report.html").read_text(encoding="utf-8"))
-    assert "matplotlib is not installed" in found.text and not found.named("svg")
+    assert "matplotlib is not installed" in found.text
+    assert all(svg["class"] == "tree" for svg in found.named("svg"))  # which need no matplotlib
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,23 @@ def test_mistakes_are_one_line(
     assert said.out == "" and message in said.err and said.err.count("\n") == 1
 
 
+def test_a_page_that_cannot_be_is_refused_before_a_model_is_opened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = tmp_path / "page.html"
+    there.write_text("mine", encoding="utf-8")
+    for file, message in (
+        (tmp_path, "is a folder; name a file"),
+        (tmp_path / "no" / "x.html", "no is no folder; make it first"),
+        (tmp_path / ("x" * 300), "cannot be written"),
+        (there, "exists already; choose another --html or --overwrite"),
+    ):
+        assert main([*TRIPLE, "--run", str(tmp_path / "absent"), "--html", str(file)]) == 2
+        said = capsys.readouterr()
+        assert said.out == "" and message in said.err and said.err.count("\n") == 1
+    assert there.read_text(encoding="utf-8") == "mine"
+
+
 def test_unknown_parts_and_runs_are_one_line(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
