@@ -91,11 +91,17 @@ def _inspect(options: argparse.Namespace) -> None:
     console.emit(draw(seen.account, columns=columns, outcome=outcome, effects=effects))
 
 
-def _check(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
-    """Refuse what would have no effect, before anything is read."""
+def _check_texts(options: argparse.Namespace) -> None:
     for flag, text in (("TEXT", options.text), ("--pair", options.pair or "")):
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise DataError(f"{flag} is not UTF-8: {text[:40]!r}")
+    if not options.text.strip():
+        raise DataError(f"TEXT is {options.text!r}; write a sentence")
+
+
+def _check(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
+    """Refuse what would have no effect, before anything is read."""
+    _check_texts(options)
     if options.run is None and "kg" not in overrides:
         raise SettingsError("name a graph with --kg, or a trained run with --run")
     if options.run is not None:

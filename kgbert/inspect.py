@@ -60,6 +60,11 @@ def _inspect(options: argparse.Namespace) -> None:
         from kbert.pages.place import check_place
 
         check_place(page, overwrite=options.overwrite)
+    run = Path(options.run)
+    if not run.is_dir():  # the library would ask the hub for it
+        from kgbert.record import unfinished
+
+        raise RunError(f"--run {run}: no such run folder{unfinished(run)}")
     from kgbert.scorer import TripleScorer
 
     scorer = TripleScorer.from_pretrained(options.run, device=options.device, announce=console.say)

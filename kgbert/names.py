@@ -110,11 +110,15 @@ class Names:
 class Lookup:
     """Number what users hand in: the known from 0 on, and after them the texts of new ones."""
 
-    def __init__(self, names: Names, *, on_missing: OnUnknown) -> None:
-        """Look up among `names`. Raises `SettingsError` for another `on_missing`."""
+    def __init__(self, names: Names, *, on_missing: OnUnknown, one: bool = False) -> None:
+        """Look up among `names`, for `one` triple alone, which nobody would want to leave out.
+
+        Raises `SettingsError` for another `on_missing`.
+        """
         check_on_missing(on_missing)
         self.names = names
         self._on_missing = on_missing
+        self._one = one
         self._reads_ids = on_missing == "id"
         self._numbers: dict[str, int] = {}
         self.new: dict[str, int] = {}  # texts of new ones, and their numbers
@@ -192,10 +196,11 @@ class Lookup:
         if not text.strip() or not is_text(part):
             raise DataError(f"{place}: the {what} is {shown(part)}, no text; write one")
         if on_missing == "error" and len(self.names):
+            skip = "" if self._one else ", 'skip' leaves it out"
             raise DataError(
                 f"{place}: {shown(part)} is neither id nor text of any {what}"
                 f"{self.names.nearest(part)}; if it is new, on_missing 'text' reads it as it"
-                " stands, 'id' as words, 'skip' leaves it out"
+                f" stands, 'id' as words{skip}"
             )
         return self.new.setdefault(text, len(self.names) + len(self.new))
 

@@ -113,8 +113,8 @@ def explain(
     """Explain the score of one triple; see `TripleScorer.explain`."""
     if on_missing == "skip":
         raise SettingsError("explain looks at one triple; on_missing 'skip' is of score")
-    entities = Lookup(scorer.entities, on_missing=on_missing)
-    relations = Lookup(scorer.relations, on_missing=on_missing)
+    entities = Lookup(scorer.entities, on_missing=on_missing, one=True)
+    relations = Lookup(scorer.relations, on_missing=on_missing, one=True)
     given = read_rows(triple, entities=entities, relations=relations)
     if len(given.numbers) != 1:
         raise DataError(f"{len(given.numbers)} triples; explain takes one")

@@ -140,7 +140,7 @@ def test_what_is_refused(runs: Runs, graph: Path, tmp_path: Path, capsys: Captur
     cases: list[tuple[list[str | Path], str]] = [
         (["北京"], "name a graph with --kg, or a trained run with --run"),
         (["北京", "--kg", tmp_path / "no.spo"], "no.spo"),
-        ([" ", "--kg", graph], "is empty: it has no token"),
+        ([" ", "--kg", "absent"], "TEXT is ' '; write a sentence"),
         (
             ["北京", "--kg", graph, "--html", page],
             "exists already; choose another --html or --overwrite",

@@ -49,6 +49,23 @@ def test_without_its_data_it_says_what_is_missing(
     assert said.err == "" and "known answers left out" in said.out
 
 
+def test_a_run_that_is_not_there_is_not_asked_of_the_hub(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*TRIPLE, "--run", "runs/nothing"]) == 2  # as the hub writes its names
+    assert capsys.readouterr().err == "error: --run runs/nothing: no such run folder\n"
+
+
+def test_who_is_not_known_is_offered_what_helps_one_triple(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sodium_flouride", *TRIPLE[1:], "--run", str(run)]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith("on_missing 'text' reads it as it stands, 'id' as words\n")
+    assert "did you mean 'sodium_fluoride'?" in said
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
