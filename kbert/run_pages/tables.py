@@ -25,9 +25,12 @@ def beside(*children: Child) -> Html:
 
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Child]]) -> Html:
-    """Return a table; the first cell of each row is its heading, figures stand to the right."""
+    """Return a table; the first cell of each row is its heading.
+
+    Columns stand to the right where most of their cells are figures; texts are not moved there.
+    """
     cells = [list(row) for row in rows]
-    right = [bool(cells) and any(_is_figure(row[at]) for row in cells) for at in range(len(head))]
+    right = [2 * sum(_is_figure(row[at]) for row in cells) > len(cells) for at in range(len(head))]
     kinds = ["number" if at and to_right else None for at, to_right in enumerate(right)]
     top = [
         element("th", name, scope="col", class_=kind)
