@@ -26,7 +26,8 @@ _DASHES: Final = ("-", "--", "-.", ":", (0, (1, 1)), (0, (6, 2, 1, 2)))
 _MARKS: Final = ("o", "s", "^", "D", "v", "P")
 _MARKED: Final = 40  # points up to which each has a mark
 _INK: Final = "#000000"
-_SIZE: Final = (6.4, 3.2)
+_LETTERS: Final = 10  # as the style of reports has it; else they would not fit where they are put
+_SIZE: Final = (5.0, 2.9)  # inches: 360 of a phone's pixels wide, so letters keep their size there
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def lines(
         if log_y and all(value > 0 for each in drawn for value in each.ys):
             axes.set_yscale("log")
         if len(drawn) > 1:
-            axes.legend(frameon=False, fontsize=9)
+            axes.legend(frameon=False, fontsize=_LETTERS)
 
     ends = "; ".join(f"{each.name} ends at {each.ys[-1]:.4g}" for each in drawn)
     return _figure(draw, title=title, x=x, y=y, key=key, told=ends)
@@ -95,7 +96,9 @@ def _figure(
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    style: Any = {"svg.fonttype": "none", "svg.hashsalt": key, "font.family": "sans-serif"}
+    style: Any = {"svg.fonttype": "none", "svg.hashsalt": key, "font.family": "sans-serif",
+                  "font.size": _LETTERS, "xtick.labelsize": _LETTERS, "ytick.labelsize": _LETTERS,
+                  "axes.labelsize": _LETTERS}  # fmt: skip
     with rc_context(style):
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.subplots()

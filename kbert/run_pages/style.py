@@ -21,6 +21,8 @@ div.long { min-width: 14rem; }
 .level .zero { fill: var(--faint); }
 .signed { white-space: nowrap; font-variant-numeric: tabular-nums; }
 table.figures th[scope=row] { font-weight: 400; min-width: 4rem; max-width: 22rem; }
+.number.words { white-space: normal; }
+table.figures .words bdi { overflow-wrap: anywhere; }
 table.figures thead th.number { text-align: end; white-space: normal; vertical-align: bottom; }
 table.confusion td { text-align: end; padding-inline: .7rem; min-width: 2.8rem; }
 table.confusion th { padding-inline-end: .8rem; }
@@ -45,9 +47,6 @@ pre.drawing {
 .mistakes .token { cursor: default; }
 .samples li { overflow-wrap: anywhere; }
 .warning { font-weight: 600; color: var(--bad); }
-@media (max-width: 30rem) {
-  figure.plot svg text { font-size: 12px; }
-}
 @media print {
   section:not(.mistakes) details::details-content { content-visibility: visible; block-size: auto; }
   pre.drawing, .mistakes blockquote, .long { max-height: none; overflow: visible; }

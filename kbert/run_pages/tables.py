@@ -38,8 +38,8 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Child]]) ->
     ]
     body = [
         element("tr", element("th", _cell(row[0]), scope="row"),
-                [element("td", _cell(cell), class_=kind)
-                 for cell, kind in zip(row[1:], kinds[1:], strict=True)])
+                [element("td", _cell(cell), class_=_kind(cell, right=to_right))
+                 for cell, to_right in zip(row[1:], right[1:], strict=True)])
         for row in cells
     ]  # fmt: skip
     return _scrolling(caption, element("tr", top) if any(head) else None, body, class_="figures")
@@ -55,6 +55,12 @@ def _scrolling(caption: str, head: Child, body: Child, *, class_: str) -> Html:
         class_=class_,
     )
     return element("div", whole, class_="scroll", tabindex=0, role="region", aria_label=caption)
+
+
+def _kind(cell: Child, *, right: bool) -> str | None:
+    if not right:
+        return None
+    return "number" if isinstance(cell, Html) or not cell or _is_figure(cell) else "number words"
 
 
 def _is_figure(cell: Child) -> bool:

@@ -19,7 +19,9 @@ from kbert.run_pages.tables import facts, table
 )
 def test_columns_of_figures_stand_to_the_right(cells: list[str], right: bool) -> None:
     found = str(table("caption", ("", "value"), [["name", cell] for cell in cells]))
-    assert found.count('<td class="number">') == (len(cells) if right else 0)
+    assert found.count('<td class="number') == (len(cells) if right else 0)
+    words = sum(not any(map(str.isdigit, cell)) and cell != "–" for cell in cells)
+    assert found.count('<td class="number words">') == (words if right else 0)  # these wrap
     assert ('<th scope="col" class="number">' in found) == right
 
 
