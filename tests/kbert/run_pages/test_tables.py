@@ -11,7 +11,7 @@ from kbert.run_pages.tables import facts, table
     ("cells", "right"),
     [
         (["1", "2"], True),
-        (["0.97 to 1.79", "–", "12 %"], True),
+        (["0.97 to 1.79", "–", "12%"], True),
         (["1,234", "text"], False),
         (["text", "12.5", "1.2"], True),
         (["a long sentence about the training", "seed1", "1"], False),
