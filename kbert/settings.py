@@ -279,8 +279,8 @@ class Rated(Protocol):
         """The peak, if it is set."""
 
 
-def peak_rate(settings: Rated) -> float:
+def peak_rate(settings: Rated, *, from_scratch: float = _SCRATCH_RATE) -> float:
     """Return the peak rate that is set, or else one that suits the encoder."""
     if settings.learning_rate is not None:
         return settings.learning_rate
-    return _SCRATCH_RATE if settings.init == "none" else _PRETRAINED_RATE
+    return from_scratch if settings.init == "none" else _PRETRAINED_RATE

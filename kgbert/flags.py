@@ -63,9 +63,9 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "dropout": "dropout of an encoder from scratch",
     },
     "training": {
-        "epochs": _TRAINING["epochs"],
+        "epochs": "passes over the training data; of the sample, from scratch, 100",
         "batch_size": "triples of a step, true and false",
-        "learning_rate": _TRAINING["learning_rate"],
+        "learning_rate": "peak rate (default: 0.0003 from scratch, 0.00005 with --init)",
         "schedule": _TRAINING["schedule"],
         "warmup": _TRAINING["warmup"],
         "weight_decay": _TRAINING["weight_decay"],

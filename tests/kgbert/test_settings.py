@@ -122,3 +122,24 @@ def test_recipes_are_valid_and_as_published(path: Path, monkeypatch: pytest.Monk
 
 def test_every_published_table_has_a_recipe() -> None:
     assert {path.stem for path in RECIPES} == {*PUBLISHED, "umls_minilm"}
+
+
+@pytest.mark.parametrize(
+    ("given", "epochs"),
+    [
+        ({}, 100),
+        ({"task": "relation-prediction"}, 100),
+        ({"epochs": 3}, 3),
+        ({"init": "folder"}, 10),
+        ({"dataset": "UMLS"}, 10),
+    ],
+)
+def test_the_sample_from_scratch_takes_more_epochs(given: dict[str, Any], epochs: int) -> None:
+    assert settings_from(None, given).epochs == epochs
+    assert KnowledgeTrainSettings(**given).epochs == given.get("epochs", 10)
+
+
+def test_a_recipe_is_taken_as_it_stands(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("dataset: sample\n", encoding="utf-8")
+    assert settings_from(recipe, {}).epochs == 10
