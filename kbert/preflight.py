@@ -150,8 +150,9 @@ def _check_checkpoints(path: Path, *, needed: int) -> None:
     if needed > free:
         console.say(
             f"note: with checkpoints the run takes up to about {needed:,} bytes, and {free:,} are"
-            " free on that disk; a training stops where one cannot be written, so make room, or"
-            " turn them off (--checkpoint-minutes 0)"
+            " free on that disk; a training goes on without those that cannot be written, but"
+            " --resume then has no newer ones, so make room, or turn them off"
+            " (--checkpoint-minutes 0 --checkpoint-steps 0)"
         )
 
 

@@ -148,6 +148,19 @@ def test_a_share_of_train_is_learnt_and_told(folder: Path, tmp_path: Path) -> No
     assert known.used == round(known.train / 4)
 
 
+def test_the_rate_suits_the_encoder_unless_it_is_set(folder: Path, tmp_path: Path) -> None:
+    first = str(tmp_path / "first")
+    for name, given, rate in (
+        ("first", {}, 3e-4),
+        ("second", {"learning_rate": 1e-3}, 1e-3),
+        ("third", {"init": first}, 5e-5),
+    ):
+        output = str(tmp_path / name)
+        train(KnowledgeTrainSettings(dataset=str(folder), output=output, epochs=1, **given))
+        found = json.loads((tmp_path / name / "metrics.json").read_bytes())
+        assert found["learning_rate"] == rate
+
+
 def test_without_dev_the_last_epoch_is_kept(folder: Path, tmp_path: Path) -> None:
     report = train(settings(folder, tmp_path / "run", validation_triples=0, epochs=2))
     assert report.best_epoch == 2 and report.epochs[0].scores == {}
